@@ -1,0 +1,221 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tocsin/pipeline"
+)
+
+// These run the real binary against a server in another process, and report CPU
+// time and memory rather than wall time:
+//
+//	go test -run '^$' -bench . -benchtime 1x ./cmd/tocsin
+
+const (
+	benchFeeds = 1000
+	benchItems = 40
+	benchHosts = 200 // a host is asked by two at a time: enough that none waits
+)
+
+func build(b testing.TB, pkg string) string {
+	b.Helper()
+	name := filepath.Join(b.TempDir(), "program")
+	if out, err := exec.Command("go", "build", "-o", name, pkg).CombinedOutput(); err != nil {
+		b.Fatalf("go build %s: %v\n%s", pkg, err, out)
+	}
+	return name
+}
+
+// serveFeeds starts the feed server and returns its addresses.
+func serveFeeds(b *testing.B) []string {
+	cmd := exec.Command(build(b, "./testdata/feedserver"), strconv.Itoa(benchHosts), strconv.Itoa(benchFeeds))
+	in, _ := cmd.StdinPipe()
+	out, _ := cmd.StdoutPipe()
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	var addrs []string
+	for lines := bufio.NewScanner(out); lines.Scan() && lines.Text() != ""; {
+		addrs = append(addrs, lines.Text())
+	}
+	return addrs
+}
+
+// A subject is a running tocsin.
+type subject struct {
+	b    *testing.B
+	dir  string
+	cmd  *exec.Cmd
+	errs bytes.Buffer
+	done chan error
+}
+
+func benchConfig(b *testing.B, addrs []string, path string) string {
+	dir := b.TempDir()
+	var c strings.Builder
+	fmt.Fprintf(&c, "builtin: false\ndata: %s/data\nfetch: {allow: [127.0.0.0/8]}\n", dir)
+	if len(addrs) > 0 {
+		c.WriteString("sources:\n")
+		for i := range benchFeeds {
+			fmt.Fprintf(&c, "  - {id: f%04d, url: \"http://%s/%s/%d\", every: 20s}\n", i, addrs[i%len(addrs)], path, i)
+		}
+	}
+	fmt.Fprintf(&c, "watchlists:\n  missiles: {query: '%s'}\n", strings.ReplaceAll(builtinWatchlists[0].Query, "'", "''"))
+	if err := os.WriteFile(filepath.Join(dir, "tocsin.yaml"), []byte(c.String()), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}
+
+func start(b *testing.B, binary, dir, stages string) *subject {
+	s := &subject{b: b, dir: dir, done: make(chan error, 1)}
+	s.cmd = exec.Command(binary, "run", "--config", filepath.Join(dir, "tocsin.yaml"), "--stages", stages)
+	s.cmd.Stderr = &s.errs
+	if err := s.cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	go func() { s.done <- s.cmd.Wait() }()
+	return s
+}
+
+// stop ends the process and returns the CPU time of its whole life.
+func (s *subject) stop() time.Duration {
+	_ = s.cmd.Process.Signal(syscall.SIGTERM)
+	if err := <-s.done; err != nil {
+		s.b.Fatalf("tocsin: %v\n%s", err, s.errs.String())
+	}
+	return s.cmd.ProcessState.UserTime() + s.cmd.ProcessState.SystemTime()
+}
+
+// cpu is the CPU time so far: the clock ticks of proc(5), 10 ms each.
+func (s *subject) cpu() time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+2:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// memory reads a line of /proc/PID/status, in MB.
+func (s *subject) memory(name string) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		s.b.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); f[0] == name+":" {
+			kb, _ := strconv.Atoi(f[1])
+			return float64(kb) / 1024
+		}
+	}
+	return 0
+}
+
+// ask calls f with the logs of the running service.
+func (s *subject) ask(f func(context.Context, *pipeline.Logs) (bool, error)) {
+	ctx := context.Background()
+	for began := time.Now(); time.Since(began) < 5*time.Minute; time.Sleep(200 * time.Millisecond) {
+		b, err := pipeline.Dial(ctx, filepath.Join(s.dir, "data"), slog.New(slog.DiscardHandler))
+		if err != nil {
+			continue
+		}
+		l, err := pipeline.OpenLogs(ctx, b)
+		ok := false
+		if err == nil {
+			ok, err = f(ctx, l)
+		}
+		b.Close()
+		if err == nil && ok {
+			return
+		}
+	}
+	s.b.Fatalf("tocsin did not come so far within 5 minutes:\n%s", s.errs.String())
+}
+
+// holds waits until ITEMS has n records.
+func (s *subject) holds(n uint64) {
+	s.ask(func(ctx context.Context, l *pipeline.Logs) (bool, error) {
+		sizes, err := l.Sizes(ctx)
+		for _, z := range sizes {
+			if z.Name == "ITEMS" {
+				return z.Records >= n, err
+			}
+		}
+		return false, err
+	})
+}
+
+// BenchmarkStart is from exec to ready, on an empty directory.
+func BenchmarkStart(b *testing.B) {
+	binary := build(b, ".")
+	for b.Loop() {
+		dir := benchConfig(b, nil, "")
+		s := start(b, binary, dir, "poll,match,send")
+		for !strings.Contains(s.errs.String(), "msg=ready") {
+			time.Sleep(time.Millisecond)
+		}
+		b.StopTimer()
+		s.stop()
+		b.StartTimer()
+	}
+}
+
+// BenchmarkFirstPoll reads 1,000 feeds of 40 items and stores them; then, in a
+// process of its own, matches them.
+func BenchmarkFirstPoll(b *testing.B) {
+	binary, addrs := build(b, "."), serveFeeds(b)
+	for b.Loop() {
+		dir := benchConfig(b, addrs, "v")
+		s := start(b, binary, dir, "poll")
+		s.holds(benchFeeds * benchItems)
+		b.ReportMetric(s.stop().Seconds(), "cpu-s/poll+store")
+		s = start(b, binary, dir, "match")
+		s.ask(func(ctx context.Context, l *pipeline.Logs) (bool, error) {
+			lags, err := l.Lags(ctx)
+			return len(lags) > 0 && lags[0].Stage == "match" && lags[0].Items == 0, err
+		})
+		b.ReportMetric(s.stop().Seconds(), "cpu-s/match")
+	}
+}
+
+// BenchmarkUnchanged is what 1,000 polls cost that find nothing new, and the
+// memory after the third poll of each.
+func BenchmarkUnchanged(b *testing.B) {
+	binary, addrs := build(b, "."), serveFeeds(b)
+	for _, path := range []string{"v", "n"} {
+		name := map[string]string{"v": "validators", "n": "hash"}[path]
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				dir := benchConfig(b, addrs, path)
+				s := start(b, binary, dir, "poll,match,send")
+				s.holds(benchFeeds * benchItems)
+				time.Sleep(45 * time.Second) // the second poll, and what the first left to do
+				before := s.cpu()
+				const rounds = 3
+				time.Sleep(rounds * 20 * time.Second)
+				b.ReportMetric((s.cpu()-before).Seconds()/rounds, "cpu-s/1000polls")
+				b.ReportMetric(s.memory("VmRSS"), "MB-resident")
+				b.ReportMetric(s.memory("VmHWM"), "MB-peak")
+				s.stop()
+			}
+		})
+	}
+}

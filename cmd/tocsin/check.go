@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"tocsin/notifiers"
+	"tocsin/pipeline"
+)
+
+type checkCmd struct {
+	Live bool `help:"Also try the data directory or NATS, Slack and mail."`
+}
+
+func (checkCmd) Help() string {
+	return `Names every fault of the configuration with its place. --live sends nothing to
+anyone.
+
+EXIT STATUS  0 all well · 1 something that --live tried does not work · 2 the configuration has faults`
+}
+
+// A checked thing is one line of output.
+type checked struct {
+	What string `json:"what"`
+	OK   bool   `json:"ok"`
+	Say  string `json:"say"`
+}
+
+func (c checkCmd) Run(a *app) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	out := []checked{{"configuration", true, fmt.Sprintf("%d sources, %d watchlists, %d destinations, %d subscriptions; data in %s",
+		len(cfg.Sources), len(cfg.Watchlists), len(cfg.Destinations), len(cfg.Subscriptions), where(cfg))}}
+	for _, n := range cfg.Notes {
+		out = append(out, checked{"note", true, n})
+	}
+	if c.Live {
+		out = append(out, a.tryStore(cfg))
+		out = append(out, a.tryKinds(cfg)...)
+	}
+	failed := false
+	for _, l := range out {
+		failed = failed || !l.OK
+		if err := a.printChecked(l); err != nil {
+			return err
+		}
+	}
+	if failed {
+		return &statusError{status: statusFailed}
+	}
+	return nil
+}
+
+func (a *app) printChecked(l checked) error {
+	if a.JSON {
+		return a.printJSON(l)
+	}
+	mark := "ok  "
+	if !l.OK {
+		mark = "FAIL"
+	}
+	_, err := fmt.Fprintf(a.out, "%s  %s: %s\n", mark, l.What, l.Say)
+	return err
+}
+
+func (a *app) tryStore(cfg *Config) checked {
+	quiet := slog.New(slog.DiscardHandler)
+	if cfg.NATS.URL != "" {
+		b, err := connect(a.ctx, cfg, quiet)
+		if err != nil {
+			return checked{"nats", false, err.Error()}
+		}
+		return checkedError("nats", b.Close(), "JetStream answers")
+	}
+	if cfg.Data == "" {
+		return checked{"data", false, errNoData.Error()}
+	}
+	b, err := pipeline.Open(a.ctx, pipeline.EmbedConfig{Dir: cfg.Data, Log: quiet})
+	if errors.Is(err, pipeline.ErrNoData) {
+		s, err := pipeline.Embed(a.ctx, pipeline.EmbedConfig{Dir: cfg.Data, Log: quiet})
+		if err != nil {
+			return checked{"data", false, err.Error()}
+		}
+		return checkedError("data", s.Close(), cfg.Data+" can be used; nothing is stored yet")
+	}
+	if err != nil {
+		return checked{"data", false, err.Error()}
+	}
+	return checkedError("data", b.Close(), cfg.Data+" answers")
+}
+
+func checkedError(what string, err error, well string) checked {
+	if err != nil {
+		return checked{what, false, err.Error()}
+	}
+	return checked{what, true, well}
+}
+
+func (a *app) tryKinds(cfg *Config) []checked {
+	s := &service{serviceOptions: serviceOptions{Log: slog.New(slog.DiscardHandler), Terminal: io.Discard}, cfg: cfg}
+	out, err := s.open(cfg)
+	if err != nil {
+		return []checked{{"destinations", false, err.Error()}}
+	}
+	defer out.close()
+	var lines []checked
+	for _, k := range notifiers.Kinds {
+		c, ok := out.notifiers[k.Name].(notifiers.Checker)
+		if !ok || !uses(cfg, k.Name) {
+			continue
+		}
+		ctx, cancel := context.WithTimeout(a.ctx, 20*time.Second)
+		lines = append(lines, checkedError(k.Name, c.Check(ctx), "the credentials work"))
+		cancel()
+	}
+	return lines
+}
+
+func uses(cfg *Config, kind string) bool {
+	for _, d := range cfg.Destinations {
+		if d.Kind == kind {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,117 @@
+// Command feedserver serves generated feeds on loopback for benchmarks, in a
+// process of its own so that its CPU time is not counted:
+//
+//	feedserver HOSTS FEEDS
+//
+// Each of FEEDS is about 90 KB with 40 items, RSS and Atom by turns, in gzip. They
+// are divided among HOSTS loopback addresses and served twice: under /v/ with
+// validators, under /n/ without. The addresses are printed, one a line; the
+// process ends with its standard input.
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+)
+
+const items = 40
+
+var words = strings.Fields(`the council of ministers adopted measures concerning exports and called upon all parties
+	to resume talks without delay in accordance with resolutions missiles sanctions border water harvest school bridge
+	minister declared yesterday that cooperation between both countries would continue ballistic tests were condemned`)
+
+func main() {
+	hosts, _ := strconv.Atoi(os.Args[1])
+	feeds, _ := strconv.Atoi(os.Args[2])
+	bodies := make([][]byte, feeds)
+	for i := range bodies {
+		bodies[i] = pack(feed(i))
+	}
+	h := handler(bodies)
+	for i := range hosts {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.1.%d.%d:0", i/200, i%200+1))
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(l.Addr())
+		go func() { log.Fatal(http.Serve(l, h)) }()
+	}
+	fmt.Println()
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func handler(bodies [][]byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i, err := strconv.Atoi(r.URL.Path[3:])
+		if err != nil || i >= len(bodies) {
+			http.NotFound(w, r)
+			return
+		}
+		if strings.HasPrefix(r.URL.Path, "/v/") {
+			tag := fmt.Sprintf(`"%d"`, i)
+			w.Header().Set("ETag", tag)
+			if r.Header.Get("If-None-Match") == tag {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+		}
+		w.Header().Set("Content-Type", "application/xml")
+		w.Header().Set("Content-Encoding", "gzip")
+		_, _ = w.Write(bodies[i])
+	})
+}
+
+func pack(b []byte) []byte {
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	_, _ = z.Write(b)
+	_ = z.Close()
+	return out.Bytes()
+}
+
+func feed(n int) []byte {
+	r := rand.New(rand.NewPCG(uint64(n), 7))
+	var b bytes.Buffer
+	if n%2 == 0 {
+		fmt.Fprintf(&b, `<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>Feed %d</title><link>http://f%d.example/</link>`, n, n)
+	} else {
+		fmt.Fprintf(&b, `<?xml version="1.0" encoding="utf-8"?><feed xmlns="http://www.w3.org/2005/Atom"><title>Feed %d</title><link href="http://f%d.example/"/><id>urn:f:%d</id><updated>2026-01-02T03:04:05Z</updated>`, n, n, n)
+	}
+	for i := range items {
+		entry(&b, r, n, i)
+	}
+	if n%2 == 0 {
+		b.WriteString("</channel></rss>")
+	} else {
+		b.WriteString("</feed>")
+	}
+	return b.Bytes()
+}
+
+func entry(b *bytes.Buffer, r *rand.Rand, n, i int) {
+	var text bytes.Buffer
+	for text.Len() < 2000 {
+		text.WriteString("&lt;p&gt;")
+		for range 60 {
+			text.WriteString(words[r.IntN(len(words))])
+			text.WriteByte(' ')
+		}
+		text.WriteString("&lt;/p&gt;")
+	}
+	link := fmt.Sprintf("http://f%d.example/statements/%d", n, i)
+	title := fmt.Sprintf("Statement %d of %d on %s", i, n, words[r.IntN(len(words))])
+	if n%2 == 0 {
+		fmt.Fprintf(b, `<item><guid>%s</guid><link>%s</link><title>%s</title><pubDate>Mon, 02 Jan 2026 15:04:05 GMT</pubDate><description>%s</description></item>`, link, link, title, text.Bytes())
+	} else {
+		fmt.Fprintf(b, `<entry><id>%s</id><link href="%s"/><title>%s</title><updated>2026-01-02T15:04:05Z</updated><content type="html">%s</content></entry>`, link, link, title, text.Bytes())
+	}
+}

@@ -1,0 +1,402 @@
+package feeds
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"tocsin"
+	"tocsin/feeds/fetch"
+)
+
+// A Condition is how a source is, in words that people and metrics can use.
+type Condition string
+
+// The conditions.
+const (
+	OK          Condition = "ok"
+	Waiting     Condition = "not polled yet"
+	Never       Condition = "never answered"
+	Unreachable Condition = "unreachable"   // no answer, or one of 5xx
+	Blocked     Condition = "blocked"       // the guard, or the publisher refuses us
+	Gone        Condition = "gone"          // 404 or 410
+	BadAnswer   Condition = "bad answer"    // too large, a bomb, a redirect to nowhere …
+	Limited     Condition = "asked to wait" // 429 or 503 with Retry-After
+	NotFeed     Condition = "not a feed"
+	ParseFailed Condition = "parse failed" // a fault of ours: kept in quarantine
+	Quarantined Condition = "quarantined"  // the document may have killed this process: kept unread
+	Empty       Condition = "empty"        // it can be read and holds nothing
+	Repaired    Condition = "repaired"     // it had to be repaired to be read
+	Behind      Condition = "behind"       // others write this source's log faster than we read it
+	NotStored   Condition = "not stored"   // our log could not be read or written
+	Outage      Condition = "our outage"   // of Trouble only: most hosts fail together
+)
+
+// What a poll came to.
+const (
+	PollUnchanged   = "unchanged"
+	PollRead        = "read"        // a document was read, with new items or without
+	PollFailed      = "failed"      // nothing was fetched
+	PollLimited     = "limited"     // we were asked to wait
+	PollOutage      = "outage"      // nothing was fetched while all our network was out
+	PollUnreadable  = "unreadable"  // what was fetched is no document
+	PollQuarantined = "quarantined" // what was fetched was not tried
+	PollBehind      = "behind"
+	PollNotStored   = "not_stored"
+)
+
+// Polls are all results of a poll.
+var Polls = []string{PollUnchanged, PollRead, PollFailed, PollLimited, PollOutage, PollUnreadable, PollQuarantined, PollBehind, PollNotStored}
+
+// A SourceStatus is how a source is at one moment.
+type SourceStatus struct {
+	Source    tocsin.Source     `json:"source"`
+	Condition Condition         `json:"condition"`
+	Since     time.Time         `json:"since,omitzero"`    // of Condition
+	Success   time.Time         `json:"success,omitzero"`  // last answer 200 or 304
+	NewItem   time.Time         `json:"new_item,omitzero"` // last item, new or revised, since this process began
+	Next      time.Time         `json:"next,omitzero"`     // poll; zero while one runs
+	Failures  int               `json:"failures"`          // in a row
+	Err       string            `json:"err,omitempty"`     // what the last poll met, in words
+	Repairs   []string          `json:"repairs,omitempty"` // of the last document
+	Moved     string            `json:"moved,omitempty"`   // where the publisher says it has moved for good
+	Polls     map[string]uint64 `json:"polls"`             // by result, since this process began
+	Items     uint64            `json:"items"`             // stored since this process began
+	Known     int               `json:"known"`             // entries that are recognised
+}
+
+// A Trouble is something that operators should know of. It is reported when it
+// begins, when it changes and when it is over. What only happened, and does not
+// last, is over an hour later.
+type Trouble struct {
+	Key    string    // the same from beginning to end: "source/<id>", "source/<id>/migrated", "outage", "log"
+	Source string    // Source.ID, or ""
+	Title  string    // of the source, for people; or what has trouble
+	State  Condition // or the kind of a Note
+	Since  time.Time
+	Text   string // what is wrong and what to do next, without a full stop at the end
+	Over   bool
+}
+
+// health is what the poller remembers of how a source is.
+type health struct {
+	condition Condition
+	since     time.Time
+	success   time.Time
+	newItem   time.Time
+	failing   time.Time // since when polls have failed without a break
+	failures  int
+	err       string
+	read      Condition // what the last document was like; "" before one was read
+	repairs   []string  // of the last document
+	moved     string
+	polls     [9]uint64 // by place in Polls
+	items     uint64
+	known     int
+	answered  bool // with a document, ever, as far as is known
+	open      Trouble
+	events    []Trouble // what only happened, of the last hour
+}
+
+// A result is what a poll came to.
+type result struct {
+	poll      string
+	condition Condition
+	err       error
+	network   bool          // nobody answered: it may be our own fault
+	writing   bool          // it was an append that failed
+	wait      time.Duration // what the server asked for
+	at        time.Time     // of the answer
+	items     int
+	repairs   []string
+	moved     string
+	notes     []Note
+}
+
+// failed reports whether the source is to blame and is to be asked less often.
+func (r result) failed() bool {
+	switch r.poll {
+	case PollFailed, PollUnreadable, PollQuarantined:
+		return true
+	}
+	return false
+}
+
+// answered reports whether the source answered as it should.
+func (r result) answered() bool {
+	return r.poll == PollUnchanged || r.poll == PollRead || r.poll == PollBehind
+}
+
+// fetchFailed reads why nothing was fetched.
+func fetchFailed(err error) result {
+	r := result{poll: PollFailed, condition: Unreachable, err: err}
+	e, ok := errors.AsType[*fetch.Error](err)
+	if !ok {
+		r.network = true
+		return r
+	}
+	switch e.Kind {
+	case fetch.KindBlocked:
+		r.condition = Blocked
+	case fetch.KindDNS, fetch.KindRefused, fetch.KindNetwork, fetch.KindTimeout, fetch.KindTLS, fetch.KindProxy, fetch.KindRead:
+		r.network = true
+	case fetch.KindStatus:
+		r.condition = ofStatus(e.Status)
+		if e.RetryAfter > 0 {
+			r.poll, r.condition, r.wait = PollLimited, Limited, e.RetryAfter
+		}
+	case fetch.KindAddress, fetch.KindRedirect, fetch.KindTooLarge, fetch.KindBomb, fetch.KindEncoding:
+		r.condition = BadAnswer
+	}
+	return r
+}
+
+func ofStatus(code int) Condition {
+	switch {
+	case code == http.StatusNotFound || code == http.StatusGone:
+		return Gone
+	case code == http.StatusUnauthorized || code == http.StatusForbidden || code == http.StatusUnavailableForLegalReasons:
+		return Blocked
+	case code == http.StatusTooManyRequests || code >= 500:
+		return Unreachable
+	}
+	return BadAnswer
+}
+
+const (
+	patience     = 3         // failures in a row before an unreachable source is trouble
+	limitedFor   = time.Hour // that a source may ask us to wait before that is trouble
+	maxBackoff   = time.Hour
+	eventFor     = time.Hour       // that something that only happened is shown
+	outageWindow = 3 * time.Minute // in which hosts count as polled together
+	minOutage    = 3               // hosts
+)
+
+// record notes what a poll came to, and gives the troubles to report.
+func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
+	h.polls[slices.Index(Polls, r.poll)]++
+	h.items += uint64(r.items)
+	if r.items > 0 {
+		h.newItem = now
+	}
+	if r.answered() {
+		h.success, h.answered = now, true
+	}
+	if h.err = ""; r.err != nil {
+		h.err = r.err.Error()
+	}
+	condition := r.condition
+	switch {
+	case r.poll == PollOutage:
+		return nil // not the source's
+	case r.poll == PollNotStored:
+		h.be(condition, now)
+		return nil // nor is this
+	case r.poll == PollLimited:
+	case r.failed() || r.poll == PollBehind:
+		if h.failures++; h.failures == 1 {
+			h.failing = now
+		}
+		if !h.answered && condition == Unreachable {
+			condition = Never
+		}
+	default:
+		h.failures, h.failing = 0, time.Time{}
+		if r.poll == PollRead {
+			h.read, h.repairs = condition, r.repairs
+		} else {
+			condition = cmp.Or(h.read, OK) // it is what it was
+		}
+	}
+	h.be(condition, now)
+	out := h.trouble(s, r, now)
+	if r.moved != "" && r.moved != h.moved {
+		h.moved = r.moved
+		out = append(out, h.happened(s, "moved", now, fmt.Sprintf("it has moved for good to %s: give the source that address", r.moved)))
+	}
+	for _, n := range r.notes {
+		if n.Kind != Conflict {
+			out = append(out, h.happened(s, n.Kind, now, n.Text))
+		}
+	}
+	return append(out, h.pass(now, eventFor)...)
+}
+
+func (h *health) be(c Condition, now time.Time) {
+	if h.condition != c {
+		h.condition, h.since = c, now
+	}
+}
+
+// happened makes the trouble of something that does not last.
+func (h *health) happened(s tocsin.Source, kind string, now time.Time, text string) Trouble {
+	t := Trouble{
+		Key: "source/" + s.ID + "/" + kind, Source: s.ID, Title: cmp.Or(s.Title, s.ID),
+		State: Condition(kind), Since: now, Text: text,
+	}
+	h.events = append(slices.DeleteFunc(h.events, func(o Trouble) bool { return o.Key == t.Key }), t)
+	return t
+}
+
+// pass ends what happened so long ago.
+func (h *health) pass(now time.Time, ago time.Duration) (out []Trouble) {
+	h.events = slices.DeleteFunc(h.events, func(t Trouble) bool {
+		if now.Sub(t.Since) < ago {
+			return false
+		}
+		t.Over = true
+		out = append(out, t)
+		return true
+	})
+	return out
+}
+
+// alarming reports whether the present condition is trouble.
+func (h *health) alarming(s tocsin.Source, now time.Time) bool {
+	switch h.condition {
+	case OK, Waiting:
+		return false
+	case Unreachable, Never, Behind:
+		return h.failures >= patience && (h.answered || !s.Builtin)
+	case Limited:
+		return h.answered && now.Sub(h.success) >= limitedFor || !h.answered && !s.Builtin && now.Sub(h.since) >= limitedFor
+	case Empty:
+		return h.known > 0 || !s.Builtin
+	}
+	return h.answered || !s.Builtin
+}
+
+func (h *health) trouble(s tocsin.Source, r result, now time.Time) []Trouble {
+	if !h.alarming(s, now) {
+		// What is not yet trouble ends none: a refusal between two failures.
+		if h.condition != OK && h.condition != Empty && h.open.Key != "" {
+			return nil
+		}
+		return h.end(now, "it is well again")
+	}
+	if h.open.State == h.condition {
+		return nil
+	}
+	began := h.open.Since
+	if h.open.Key == "" {
+		if began = h.since; !h.failing.IsZero() {
+			began = h.failing
+		}
+	}
+	h.open = Trouble{
+		Key: "source/" + s.ID, Source: s.ID, Title: cmp.Or(s.Title, s.ID), State: h.condition, Since: began,
+		Text: h.advice(r),
+	}
+	return []Trouble{h.open}
+}
+
+// end is the end of the open trouble, if there is one.
+func (h *health) end(now time.Time, text string) []Trouble {
+	if h.open.Key == "" {
+		return nil
+	}
+	t := h.open
+	t.Over = true
+	t.Text = fmt.Sprintf("%s, after %s", text, now.Sub(t.Since).Round(time.Second))
+	h.open = Trouble{}
+	return []Trouble{t}
+}
+
+// advice is what is wrong and what to do next.
+func (h *health) advice(r result) string {
+	say := string(h.condition)
+	if r.err != nil {
+		say += ": " + r.err.Error()
+	}
+	switch h.condition {
+	case NotFeed:
+		say += "; open the address in a browser and look for the publisher's feed"
+	case ParseFailed:
+		say += "; the document is kept in quarantine: report it. It is tried again with every poll"
+	case Quarantined:
+		say += "; the document is kept: report it. It is tried again once it has changed"
+	case Empty:
+		say += ": the document holds no entries; if this lasts, look for the publisher's present address"
+	case Repaired:
+		say += ": " + strings.Join(h.repairs, "; ") + "; items are read, but look whether all are there"
+	case Limited:
+		say += "; give the source a longer every"
+	case Behind:
+		say += "; see that only one process polls this source"
+	case Never, Unreachable:
+		if r.err != nil && !strings.Contains(r.err.Error(), "; ") {
+			say += "; it is tried again at least once an hour; if this lasts, look for the publisher's present address"
+		}
+	}
+	return say
+}
+
+func (h *health) status(s tocsin.Source, next time.Time) SourceStatus {
+	st := SourceStatus{
+		Source: s, Condition: h.condition, Since: h.since, Success: h.success, NewItem: h.newItem, Next: next,
+		Failures: h.failures, Err: h.err, Repairs: h.repairs, Moved: h.moved, Items: h.items, Known: h.known,
+		Polls: make(map[string]uint64, 4),
+	}
+	for i, n := range h.polls {
+		if n > 0 {
+			st.Polls[Polls[i]] = n
+		}
+	}
+	return st
+}
+
+// network tells our own outage from that of sources. It is not safe for
+// concurrent use.
+type network struct {
+	hosts map[string]answer
+	since time.Time // of the outage; zero while there is none
+}
+
+type answer struct {
+	at      time.Time
+	failing time.Time // since when; zero where it answered
+}
+
+// heard notes whether a host could be reached. It reports whether an outage
+// begins or ends by it: an outage is when more than half of the hosts that were
+// polled in the last minutes fail, at least minOutage. It does not begin while
+// more hosts are still to answer, which pending counts. Hosts that had been dead
+// before tell nothing.
+func (n *network) heard(host string, ok bool, now time.Time, pending func(answered map[string]answer) int) (begins, ends bool, failing, polled int) {
+	if n.hosts == nil {
+		n.hosts = map[string]answer{}
+	}
+	a := answer{at: now, failing: n.hosts[host].failing}
+	if ok {
+		a.failing = time.Time{}
+	} else if a.failing.IsZero() {
+		a.failing = now
+	}
+	n.hosts[host] = a
+	if ok == n.since.IsZero() {
+		return false, false, 0, 0 // nothing to find out
+	}
+	dead := cmp.Or(n.since, now).Add(-outageWindow)
+	for _, a := range n.hosts {
+		if now.Sub(a.at) > outageWindow || !a.failing.IsZero() && a.failing.Before(dead) {
+			continue
+		}
+		if polled++; !a.failing.IsZero() {
+			failing++
+		}
+	}
+	out := failing >= minOutage && failing*2 > polled
+	switch {
+	case n.since.IsZero() && out && polled > pending(n.hosts):
+		n.since = now
+		return true, false, failing, polled
+	case !n.since.IsZero() && !out:
+		n.since = time.Time{}
+		return false, true, failing, polled
+	}
+	return false, false, failing, polled
+}

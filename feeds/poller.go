@@ -1,0 +1,748 @@
+package feeds
+
+import (
+	"cmp"
+	"container/heap"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tocsin"
+	"tocsin/feeds/fetch"
+)
+
+// A Record is an item with its sequence in the log.
+type Record struct {
+	Seq  uint64
+	Item tocsin.Item
+}
+
+// A Log is where items are stored for good: one log for each source, and beside
+// it a cache of what is known of the source.
+type Log interface {
+	// Load is what Save kept last or at some time before, nil if nothing.
+	Load(ctx context.Context, source string) (state []byte, err error)
+	// Tail reads the records of a source after a sequence, oldest first.
+	Tail(ctx context.Context, source string, after uint64) iter.Seq2[Record, error]
+	// Append stores items, all or nothing where there are more than about ten,
+	// otherwise one by one in their order, if the last record of the source has
+	// sequence expect. It returns the sequence of the last item, and
+	// *tocsin.BehindError when the log holds something else. After any other
+	// error some or all may have been stored.
+	Append(ctx context.Context, source string, expect uint64, items []tocsin.Item) (last uint64, err error)
+	// Save keeps state, a cache: it may be lost or overtaken.
+	Save(ctx context.Context, source string, state []byte) error
+}
+
+// A Poller looks at sources, each at its interval, and stores what is new.
+//
+// # Properties
+//
+//   - What is decided from a document counts only if the source's log is what it
+//     was known to be: otherwise the log's tail is read, the document is dropped
+//     and fetched anew. So pollers of one source, a paused one and a crash
+//     between any two steps lose nothing and store nothing twice.
+//   - A source is polled by one goroutine at a time, a host by at most two.
+//   - A failing source is asked less and less often, at least once an hour, and
+//     is never given up; after one success it has its interval again.
+//   - A poll that finds nothing changed writes nothing.
+type Poller struct {
+	Log        Log                                                                               // required
+	Get        func(ctx context.Context, url string, v fetch.Validators) (fetch.Response, error) // required
+	Probe      func(ctx context.Context, s tocsin.Source, r fetch.Response) error                // tries the first document of each source elsewhere before it is read here; an error means that it is not to be read. nil means that none is tried
+	Quarantine func(ctx context.Context, source, reason string, body []byte) error               // keeps a document that could not be read; nil means that none is kept
+	Fetched    func(source string, at time.Time)                                                 // a source answered; nil is allowed
+	Report     func(Trouble)                                                                     // in the order in which troubles begin, change and end; must not block for long; nil is allowed
+	Slog       *slog.Logger                                                                      // nil means slog.Default()
+	Workers    int                                                                               // most polls at a time; 0 means 64
+	Paused     func() bool                                                                       // true keeps every source from being polled, looked at each second: our disk is full; nil means never
+	Least      time.Duration                                                                     // shortest time between polls of a source; 0 means 10 s
+
+	kinds []Kind // nil means Kinds; for tests
+
+	once  sync.Once
+	wake  chan struct{}
+	tell  sync.Mutex // orders calls of Report
+	mu    sync.Mutex // guards what follows
+	tasks map[string]*task
+	queue queue
+	busy  map[string]int     // polls in flight, by host
+	held  map[string][]*task // due, but their host is busy
+	hosts map[string]int     // sources, by host
+	net   network
+	log   Trouble // open while the log fails
+	stuck bool    // the log cannot be written
+	out   []Trouble
+}
+
+const (
+	perHost     = 2
+	defaultPace = 60 * time.Second
+	minPace     = 10 * time.Second
+	firstSpread = 3 * time.Second // over which sources that were just set are polled first
+	fetches     = 4               // of one poll, while the log moves
+	storeWithin = time.Minute     // bounds what is finished after the poller was told to stop
+	saveEvery   = time.Hour       // that validators alone are saved
+	keepEntries = 512             // more, and a state is not kept in memory between documents
+)
+
+// A task is a source and when to poll it.
+type task struct {
+	source tocsin.Source
+	host   string
+	next   time.Time
+	place  int  // in the queue; -1 if it is not there
+	flying bool // a poll is in flight
+	gone   bool // the source is no longer set
+	health health
+
+	// Only the poll in flight touches these.
+	loaded     bool
+	probed     bool
+	state      *State // nil before the first document, or when it is too large to keep
+	validators fetch.Validators
+	ofKind     string // what validators are of
+	ofURL      string
+	settles    time.Time // from when on the document is read again although it has not changed
+	saved      time.Time
+	unsaved    bool     // more than validators is not saved
+	bad        [32]byte // hash of the last body that was quarantined
+}
+
+func (p *Poller) least() time.Duration { return cmp.Or(p.Least, minPace) }
+
+func (p *Poller) init() {
+	p.once.Do(func() {
+		p.wake = make(chan struct{}, 1)
+		p.tasks, p.busy, p.held, p.hosts = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]int{}
+		p.Slog = cmp.Or(p.Slog, slog.Default())
+		p.Workers = cmp.Or(p.Workers, 64)
+	})
+}
+
+// Set makes sources the ones that are polled: new ones soon, changed ones as
+// they are now, and those that are not among them no more. It may be called at
+// any time.
+func (p *Poller) Set(sources []tocsin.Source) {
+	p.init()
+	p.mu.Lock()
+	now := time.Now()
+	want := make(map[string]bool, len(sources))
+	spread := min(firstSpread, time.Duration(len(sources))*10*time.Millisecond)
+	for _, s := range sources {
+		want[s.ID] = true
+		p.set(s, now, spread)
+	}
+	for id, t := range p.tasks {
+		if !want[id] && !t.gone {
+			p.remove(t, now)
+		}
+	}
+	p.mu.Unlock()
+	p.wakeUp()
+	p.flush()
+}
+
+func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
+	s.Every = max(cmp.Or(s.Every, defaultPace), p.least())
+	t := p.tasks[s.ID]
+	if t == nil {
+		t = &task{source: s, host: hostOf(s.URL), place: -1, next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
+		p.tasks[s.ID] = t
+		p.hosts[t.host]++
+		heap.Push(&p.queue, t)
+		return
+	}
+	if t.gone {
+		t.gone = false
+		p.hosts[t.host]++
+	}
+	moved := t.source.URL != s.URL || t.source.Kind != s.Kind
+	t.source = s
+	if !moved {
+		if soon := now.Add(s.Every); t.place >= 0 && soon.Before(t.next) {
+			t.next = soon
+			heap.Fix(&p.queue, t.place)
+		}
+		return
+	}
+	p.unhold(t)
+	p.drop(p.hosts, t.host)
+	t.host = hostOf(s.URL)
+	p.hosts[t.host]++
+	t.health.failures = 0
+	if !t.flying {
+		t.next = now.Add(rand.N(spread + 1))
+		p.requeue(t)
+	}
+}
+
+func (p *Poller) requeue(t *task) {
+	if t.place >= 0 {
+		heap.Fix(&p.queue, t.place)
+	} else {
+		heap.Push(&p.queue, t)
+	}
+}
+
+func (p *Poller) unhold(t *task) {
+	p.held[t.host] = slices.DeleteFunc(p.held[t.host], func(o *task) bool { return o == t })
+}
+
+func (p *Poller) drop(counts map[string]int, host string) {
+	if counts[host]--; counts[host] <= 0 {
+		delete(counts, host)
+	}
+}
+
+func (p *Poller) remove(t *task, now time.Time) {
+	t.gone = true
+	if p.drop(p.hosts, t.host); p.hosts[t.host] == 0 {
+		delete(p.net.hosts, t.host)
+	}
+	p.unhold(t)
+	if t.place >= 0 {
+		heap.Remove(&p.queue, t.place)
+	}
+	if !t.flying {
+		delete(p.tasks, t.source.ID)
+	}
+	p.out = append(p.out, t.health.end(now, "the source is no longer watched")...)
+	p.out = append(p.out, t.health.pass(now, 0)...)
+}
+
+func hostOf(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return strings.ToLower(u.Host)
+	}
+	return address
+}
+
+func (p *Poller) wakeUp() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run polls until ctx is done, waits for what is in flight, and returns nil.
+// What was fetched by then is still stored.
+func (p *Poller) Run(ctx context.Context) error {
+	p.init()
+	var polls sync.WaitGroup
+	defer polls.Wait()
+	slots := make(chan struct{}, p.Workers)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case slots <- struct{}{}:
+		}
+		t, s, host, wait := p.due(time.Now())
+		if t != nil {
+			polls.Go(func() {
+				defer func() { <-slots }()
+				p.finish(t, s, host, p.poll(ctx, t, s))
+			})
+			continue
+		}
+		<-slots
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// due is a source whose turn has come and its host, marked as in flight, or nil
+// and how long there is none.
+func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration) {
+	if p.Paused != nil && p.Paused() {
+		return nil, tocsin.Source{}, "", time.Second
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.queue) > 0 {
+		t := p.queue[0]
+		if wait := t.next.Sub(now); wait > 0 {
+			return nil, tocsin.Source{}, "", wait
+		}
+		heap.Pop(&p.queue)
+		if p.busy[t.host] >= perHost {
+			p.held[t.host] = append(p.held[t.host], t)
+			continue
+		}
+		p.busy[t.host]++
+		t.flying = true
+		return t, t.source, t.host, 0
+	}
+	return nil, tocsin.Source{}, "", time.Hour
+}
+
+// finish notes what a poll came to and when the next is.
+func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
+	now := time.Now()
+	p.mu.Lock()
+	t.flying = false
+	p.drop(p.busy, host)
+	if held := p.held[host]; len(held) > 0 {
+		p.held[host] = held[1:]
+		heap.Push(&p.queue, held[0])
+	} else {
+		delete(p.held, host)
+	}
+	if t.gone {
+		delete(p.tasks, t.source.ID)
+	} else {
+		p.note(t, s, host, &r, now)
+		heap.Push(&p.queue, t)
+	}
+	p.mu.Unlock()
+	p.wakeUp()
+	p.flush()
+	if p.Fetched != nil && r.answered() {
+		p.Fetched(s.ID, cmp.Or(r.at, now.UTC()))
+	}
+	if r.err != nil {
+		p.Slog.Info("poll failed", "stage", "poll", "source", s.ID, "condition", string(r.condition), "err", r.err)
+	}
+	for _, n := range r.notes {
+		p.Slog.Info("identity", "stage", "poll", "source", s.ID, "note", n.Kind, "entries", n.Count, "detail", n.Text)
+	}
+}
+
+func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time.Time) {
+	if errors.Is(r.err, context.Canceled) { // we end
+		t.next = now.Add(t.source.Every)
+		return
+	}
+	p.listen(host, r, now)
+	p.logged(*r, now)
+	if t.state != nil {
+		t.health.known = t.state.Len()
+		t.health.answered = t.health.answered || t.state.Read || t.state.Len() > 0
+	}
+	first := t.health.polls == [len(t.health.polls)]uint64{}
+	p.out = append(p.out, t.health.record(s, *r, now)...)
+	t.next = now.Add(t.pace(*r, first, p.least()))
+	if t.source.URL != s.URL || t.source.Kind != s.Kind { // changed meanwhile
+		t.next = now
+	}
+}
+
+// pace is how long to wait after a poll. After the first, sources that were
+// set together are spread over their interval.
+func (t *task) pace(r result, first bool, least time.Duration) time.Duration {
+	every := t.source.Every
+	wait := every - every/10 + rand.N(every/5)
+	switch {
+	case r.poll == PollLimited:
+		wait = max(wait, r.wait)
+	case r.failed():
+		off := every
+		for range t.health.failures - 1 {
+			if off *= 2; off >= maxBackoff {
+				off = max(every, maxBackoff)
+				break
+			}
+		}
+		wait = min(off-off/10+rand.N(off/5), max(every, maxBackoff))
+	case first:
+		wait = every/2 + rand.N(every/2)
+	}
+	return max(wait, least)
+}
+
+// listen tells our own outage: what fails by it counts for no source.
+func (p *Poller) listen(host string, r *result, now time.Time) {
+	if r.poll == PollNotStored {
+		return
+	}
+	begins, ends, failing, polled := p.net.heard(host, !r.network, now, func(answered map[string]answer) int { return p.pending(answered, now) })
+	down := Trouble{Key: "outage", Title: "our network", State: Outage}
+	switch {
+	case begins:
+		down.Since = now
+		down.Text = fmt.Sprintf("%d of %d hosts cannot be reached, which is our own outage: look at this machine's network, name servers and proxy; all sources are tried on at their intervals", failing, polled)
+		p.out = append(p.out, down)
+		p.forgive(now)
+	case ends:
+		down.Since, down.Over = now, true
+		down.Text = fmt.Sprintf("%d of %d hosts can be reached again", polled-failing, polled)
+		p.out = append(p.out, down)
+	}
+	if r.network && !p.net.since.IsZero() {
+		r.poll = PollOutage
+	}
+}
+
+// pending counts the hosts that are to answer any moment and have not.
+func (p *Poller) pending(answered map[string]answer, now time.Time) int {
+	hosts := map[string]bool{}
+	for _, t := range p.tasks {
+		if a, ok := answered[t.host]; (!ok || now.Sub(a.at) > outageWindow) && (t.flying || t.next.Sub(now) <= firstSpread) {
+			hosts[t.host] = true
+		}
+	}
+	return len(hosts)
+}
+
+// forgive takes back what the beginning of an outage was counted as.
+func (p *Poller) forgive(now time.Time) {
+	for _, t := range p.tasks {
+		h := &t.health
+		if h.failures == 0 || now.Sub(h.failing) > outageWindow || t.flying || h.condition != Unreachable && h.condition != Never {
+			continue
+		}
+		h.failures, h.failing = 0, time.Time{}
+		p.out = append(p.out, h.end(now, "it was our own outage")...)
+		if soon := now.Add(t.source.Every); soon.Before(t.next) && t.place >= 0 {
+			t.next = soon
+			heap.Fix(&p.queue, t.place)
+		}
+	}
+}
+
+// logged tells the trouble of a log that cannot be read or written, once for all
+// sources. Where writing failed only writing ends it.
+func (p *Poller) logged(r result, now time.Time) {
+	switch {
+	case r.poll == PollNotStored && p.log.Key == "":
+		p.log = Trouble{
+			Key: "log", Title: "our log", State: NotStored, Since: now,
+			Text: r.err.Error() + "; look at the disk and at NATS: until this is mended nothing new is stored, then all is that is still published",
+		}
+		p.out = append(p.out, p.log)
+		p.stuck = r.writing
+	case r.poll == PollNotStored:
+		p.stuck = p.stuck || r.writing
+	case r.poll == PollRead && p.log.Key != "" && (r.items > 0 || !p.stuck):
+		t := p.log
+		t.Over, t.Text = true, fmt.Sprintf("the log works again, after %s", now.Sub(t.Since).Round(time.Second))
+		p.out, p.log = append(p.out, t), Trouble{}
+	}
+}
+
+// flush reports what is to be reported.
+func (p *Poller) flush() {
+	p.tell.Lock()
+	defer p.tell.Unlock()
+	p.mu.Lock()
+	out := p.out
+	p.out = nil
+	p.mu.Unlock()
+	for _, t := range out {
+		p.Slog.Warn("trouble", "stage", "poll", "source", t.Source, "condition", string(t.State), "over", t.Over, "detail", t.Text)
+		if p.Report != nil {
+			p.Report(t)
+		}
+	}
+}
+
+// Status is how each source is, in order of their IDs.
+func (p *Poller) Status() []SourceStatus {
+	p.init()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out := make([]SourceStatus, 0, len(p.tasks))
+	for _, t := range p.tasks {
+		if t.gone {
+			continue
+		}
+		next := t.next
+		if t.flying {
+			next = time.Time{}
+		}
+		out = append(out, t.health.status(t.source, next))
+	}
+	slices.SortFunc(out, func(a, b SourceStatus) int { return cmp.Compare(a.Source.ID, b.Source.ID) })
+	return out
+}
+
+// poll looks at a source once. As long as its log turns out to have moved it
+// fetches again, since the document may be older than what is stored.
+func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
+	if !t.loaded {
+		if err := p.begin(ctx, t, s); err != nil {
+			return result{poll: PollNotStored, condition: NotStored, err: err}
+		}
+	}
+	for range fetches {
+		r, err := p.Get(ctx, s.URL, t.known(s, time.Now()))
+		if err != nil {
+			return fetchFailed(err)
+		}
+		if r.Unchanged {
+			return result{poll: PollUnchanged, condition: OK, moved: r.Moved, at: r.At}
+		}
+		res, moved := p.take(context.WithoutCancel(ctx), t, s, r)
+		if !moved {
+			return res
+		}
+	}
+	return result{poll: PollBehind, condition: Behind, err: fmt.Errorf("store items of %s: the log moved %d times in a row", s.ID, fetches)}
+}
+
+// known are the validators to ask with: none if they are of another address or
+// the document is to be read again in any case.
+func (t *task) known(s tocsin.Source, now time.Time) fetch.Validators {
+	if t.ofURL != s.URL || t.ofKind != s.Kind || !t.settles.IsZero() && !now.Before(t.settles) {
+		return fetch.Validators{}
+	}
+	return t.validators
+}
+
+func addressOf(s tocsin.Source) uint64 {
+	var f folder
+	return f.hash(s.Kind, aliasKinds, s.URL)
+}
+
+func (p *Poller) load(ctx context.Context, t *task, s tocsin.Source) error {
+	b, err := p.Log.Load(ctx, s.ID)
+	if err != nil {
+		return fmt.Errorf("load what is known of %s: %w", s.ID, err)
+	}
+	st, err := DecodeState(b)
+	if _, newer := errors.AsType[*NewerStateError](err); newer {
+		return fmt.Errorf("load what is known of %s: %w", s.ID, err)
+	}
+	if err != nil {
+		p.Slog.Warn("state is rebuilt from the log", "stage", "poll", "source", s.ID, "err", err)
+		st = State{}
+	}
+	t.state = &st
+	return nil
+}
+
+// begin learns what is known of a source. Its validators count if they are of
+// the same address, and nothing was stored that they may not include.
+func (p *Poller) begin(ctx context.Context, t *task, s tocsin.Source) error {
+	if err := p.load(ctx, t, s); err != nil {
+		return err
+	}
+	moved, err := p.catchUp(ctx, t, s)
+	if err != nil {
+		return err
+	}
+	if !moved && t.state.address == addressOf(s) {
+		t.validators, t.ofKind, t.ofURL, t.settles = t.state.Validators, s.Kind, s.URL, t.state.Settles()
+	}
+	t.saved, t.loaded = time.Now(), true
+	return nil
+}
+
+// take reads a document and stores what is new. It reports whether the source's
+// log has moved instead: then the tail is known now, and nothing of the document
+// was used.
+func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Response) (res result, moved bool) {
+	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	defer cancel()
+	d, res, ok := p.read(ctx, t, s, r)
+	if !ok {
+		return res, false
+	}
+	if t.state == nil {
+		if err := p.load(ctx, t, s); err != nil {
+			return result{poll: PollNotStored, condition: NotStored, err: err}, false
+		}
+	}
+	at := r.At
+	if at.IsZero() {
+		at = time.Now().UTC()
+	}
+	items, next, notes := Decide(*t.state, s, d, at)
+	moved, err := p.store(ctx, t, s, items, &next)
+	if err != nil {
+		return result{poll: PollNotStored, condition: NotStored, err: err, writing: len(items) > 0}, false
+	}
+	if moved {
+		t.validators = fetch.Validators{} // they know nothing of what was just learned
+		return result{}, true
+	}
+	p.keep(ctx, t, s, &next, r.Validators)
+	res = result{poll: PollRead, condition: OK, items: len(items), notes: notes, moved: r.Moved, at: at}
+	switch {
+	case len(d.Items) == 0:
+		res.condition = Empty
+	case len(d.Repairs) > 0 || r.Cut:
+		res.condition, res.repairs = Repaired, d.Repairs
+		if r.Cut {
+			res.repairs = append(slices.Clip(d.Repairs), fmt.Sprintf("the body broke off: %v", r.Fault))
+		}
+	}
+	return res, false
+}
+
+// read parses a document; where that is not possible, it keeps it.
+func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Response) (d Document, res result, ok bool) {
+	hash := sha256.Sum256(r.Body)
+	if p.Probe != nil && !t.probed {
+		if t.bad == hash {
+			return d, result{poll: PollQuarantined, condition: Quarantined, err: errTried}, false
+		}
+		if err := p.Probe(ctx, s, r); err != nil {
+			p.quarantine(ctx, t, s, hash, err, r.Body)
+			return d, result{poll: PollQuarantined, condition: Quarantined, err: err}, false
+		}
+	}
+	d, crashed, err := p.parse(s, r)
+	t.probed = true
+	switch {
+	case err == nil:
+		d.Cut = d.Cut || r.Cut
+		return d, res, true
+	case crashed:
+		res = result{poll: PollUnreadable, condition: ParseFailed, err: err}
+	case r.Cut:
+		return d, result{poll: PollFailed, condition: Unreachable, err: cmp.Or(r.Fault, err), network: true}, false
+	default:
+		res = result{poll: PollUnreadable, condition: NotFeed, err: err}
+	}
+	p.quarantine(ctx, t, s, hash, err, r.Body)
+	return d, res, false
+}
+
+var errTried = errors.New("the document is the one that was not to be read")
+
+func (p *Poller) quarantine(ctx context.Context, t *task, s tocsin.Source, hash [32]byte, reason error, body []byte) {
+	if t.bad == hash {
+		return
+	}
+	if p.Quarantine == nil {
+		t.bad = hash
+	} else if err := p.Quarantine(ctx, s.ID, reason.Error(), body); err != nil {
+		p.Slog.Error("document was not kept in quarantine", "stage", "poll", "source", s.ID, "err", err)
+	} else {
+		t.bad = hash
+	}
+}
+
+// parse reads a document with the kind that the source names.
+func (p *Poller) parse(s tocsin.Source, r fetch.Response) (d Document, crashed bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			crashed, err = true, fmt.Errorf("parse %s: panic: %v at %s", s.ID, v, panicked(debug.Stack()))
+		}
+	}()
+	kinds, name := p.kinds, cmp.Or(s.Kind, "feed")
+	if kinds == nil {
+		kinds = Kinds
+	}
+	i := slices.IndexFunc(kinds, func(k Kind) bool { return k.Name == name })
+	if i < 0 {
+		return d, false, fmt.Errorf("source %s: no kind %q in this build", s.ID, name)
+	}
+	d, err = kinds[i].Parse(s, r)
+	return d, false, err
+}
+
+// panicked is the place in a stack where a panic began, without directories.
+func panicked(stack []byte) string {
+	_, after, _ := strings.Cut(string(stack), "\npanic(")
+	for i, line := range strings.Split(after, "\n") {
+		if i < 2 || !strings.HasPrefix(line, "\t") {
+			continue
+		}
+		place, _, _ := strings.Cut(strings.TrimSpace(line), " +")
+		return place[strings.LastIndexByte(place, '/')+1:]
+	}
+	return "an unknown place"
+}
+
+// store appends items behind what the state knows of. Where there are none it
+// looks whether the log has moved all the same: a state that is behind may take
+// for known what was revised since.
+func (p *Poller) store(ctx context.Context, t *task, s tocsin.Source, items []tocsin.Item, next *State) (moved bool, err error) {
+	if len(items) == 0 {
+		return p.catchUp(ctx, t, s)
+	}
+	last, err := p.Log.Append(ctx, s.ID, t.state.Seq, items)
+	behind, ok := errors.AsType[*tocsin.BehindError](err)
+	switch {
+	case err == nil:
+		next.Seq = last
+		return false, nil
+	case !ok:
+		return false, fmt.Errorf("store items of %s: %w", s.ID, err)
+	}
+	moved, err = p.catchUp(ctx, t, s)
+	if err == nil && !moved && behind.Last < t.state.Seq { // the log was cut: expect what it holds
+		t.state.Seq, moved = behind.Last, true
+	}
+	return moved, err
+}
+
+// catchUp learns what the log holds beyond the state.
+func (p *Poller) catchUp(ctx context.Context, t *task, s tocsin.Source) (moved bool, err error) {
+	for rec, err := range p.Log.Tail(ctx, s.ID, t.state.Seq) {
+		if err != nil {
+			return moved, fmt.Errorf("read the log of %s: %w", s.ID, err)
+		}
+		if !moved {
+			own := t.state.clone()
+			t.state, moved = &own, true
+		}
+		t.state.Apply(rec.Item)
+		t.state.Seq = rec.Seq
+	}
+	return moved, nil
+}
+
+// keep makes next what is known. It is saved when there is more than other
+// validators in it; they alone cost at most one fetch more after a start.
+func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State, v fetch.Validators) {
+	next.Validators, next.address = v, addressOf(s)
+	t.validators, t.ofKind, t.ofURL, t.settles = v, s.Kind, s.URL, next.Settles()
+	t.state = next
+	t.unsaved = t.unsaved || next.changed
+	if t.unsaved || time.Since(t.saved) >= saveEvery {
+		if err := p.Log.Save(ctx, s.ID, next.Encode()); err != nil {
+			p.Slog.Warn("state was not saved", "stage", "poll", "source", s.ID, "err", err)
+			return
+		}
+		t.saved, t.unsaved = time.Now(), false
+	}
+	if next.Len() > keepEntries {
+		t.state = nil
+	}
+}
+
+// A queue is a heap of tasks by time.
+type queue []*task
+
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].next.Before(q[j].next) }
+
+func (q queue) Swap(i, j int) {
+	q[i], q[j] = q[j], q[i]
+	q[i].place, q[j].place = i, j
+}
+
+func (q *queue) Push(x any) {
+	t := x.(*task)
+	t.place = len(*q)
+	*q = append(*q, t)
+}
+
+func (q *queue) Pop() any {
+	last := len(*q) - 1
+	t := (*q)[last]
+	(*q)[last] = nil
+	*q, t.place = (*q)[:last], -1
+	return t
+}

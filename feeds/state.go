@@ -1,0 +1,685 @@
+package feeds
+
+import (
+	"cmp"
+	binenc "encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"tocsin"
+	"tocsin/feeds/fetch"
+)
+
+// State is what is known of a source: a cache of its log items.<source>, which
+// Apply rebuilds. The zero value knows nothing. States made from one another
+// share memory; a State is changed only by Apply, and only where its caller
+// owns it.
+type State struct {
+	V          int
+	Seq        uint64           // sequence in ITEMS of the source's last record that it includes; 0 means none
+	Validators fetch.Validators // of the last document that it includes
+	Read       bool             // what is new is no longer baseline: a whole document was read, or the source has history
+
+	address uint64   // what Validators were got from
+	begun   int64    // when the first document was read, Unix seconds; 0 before
+	loose   bool     // items were learned from the log since the last document
+	reused  [2]bool  // by aliasGUID, aliasLink: a value has been seen on two entries
+	churn   [2]uint8 // documents in a row in which every known entry came with another value
+	entries []known  // in the order they were first seen
+	alias   []alias  // by hash, unless index is set
+	lost    []lost   // values that do not discriminate, by hash
+	index   *indexes // while much is looked up and changed
+	changed bool     // more than dates, validators and Seq differs from what was decoded or decided on
+}
+
+// A known entry.
+type known struct {
+	id   uint64   // the first 8 bytes of Item.ID
+	rev  uint32   // the last that was published
+	seen uint16   // day it was last in a document
+	now  bool     // it is in the last document
+	gist          // of the last revision
+	more *history // where that is not all
+}
+
+// The history of an entry that was revised, or whose ID is long. It is never
+// changed, only replaced.
+type history struct {
+	id       string   // Item.ID if it is longer than 8 bytes, otherwise ""
+	texts    []uint64 // the exact hashes of its last revisions, at most maxTexts, oldest first
+	returned int64    // when it was last published going back to one of them, Unix seconds; 0 never
+	held     bool     // it went back again within a day: what it says is not published
+}
+
+const (
+	maxTexts   = 8
+	day        = 24 * 60 * 60 // seconds
+	keepDays   = 400          // that an identity is kept after it was last in a document
+	maxAliases = 8            // of one kind, of one entry
+	churned    = 3            // documents in a row that show that a kind of alias means nothing
+)
+
+// The kinds of alias.
+type aliasKind uint8
+
+const (
+	aliasGUID aliasKind = iota
+	aliasLink
+	aliasPrint // fingerprint of title and text
+	aliasWhole // all of them together, where none discriminates by itself
+	aliasKinds
+)
+
+// An alias is a value by which an entry is recognised.
+type alias struct {
+	hash  uint64
+	entry uint32
+	day   uint16 // it was last carried; exact to some days
+	kind  aliasKind
+}
+
+// A lost alias is a value that was seen on two entries.
+type lost struct {
+	hash uint64
+	day  uint16 // it was last seen on two
+}
+
+type indexes struct {
+	alias map[uint64]int // places in State.alias
+	id    map[uint64]uint32
+}
+
+func dayOf(t time.Time) uint16 { return uint16(max(0, t.Unix()) / day) }
+
+// Len is the number of entries that are known.
+func (st *State) Len() int { return len(st.entries) }
+
+// clone is a copy of st that can be changed.
+func (st *State) clone() State {
+	c := *st
+	c.V, c.changed, c.index = stateVersion, false, nil
+	c.entries = slices.Clone(st.entries)
+	c.alias = slices.Clone(st.alias)
+	c.lost = slices.Clone(st.lost)
+	if st.index != nil {
+		c.tidy()
+	}
+	return c
+}
+
+func byHash(a, b alias) int { return cmp.Compare(a.hash, b.hash) }
+
+// tidy ends a time of many changes.
+func (st *State) tidy() {
+	slices.SortFunc(st.alias, byHash)
+	st.index = nil
+}
+
+// busy begins a time of many changes.
+func (st *State) busy() *indexes {
+	if st.index == nil {
+		st.index = &indexes{make(map[uint64]int, len(st.alias)+64), make(map[uint64]uint32, len(st.entries)+16)}
+		for i, a := range st.alias {
+			st.index.alias[a.hash] = i
+		}
+		for i, e := range st.entries {
+			if _, taken := st.index.id[e.id]; !taken {
+				st.index.id[e.id] = uint32(i)
+			}
+		}
+	}
+	return st.index
+}
+
+// place is where st.alias holds h, or -1.
+func (st *State) place(h uint64) int {
+	if st.index != nil {
+		if i, ok := st.index.alias[h]; ok {
+			return i
+		}
+		return -1
+	}
+	if i, ok := slices.BinarySearchFunc(st.alias, h, func(a alias, h uint64) int { return cmp.Compare(a.hash, h) }); ok {
+		return i
+	}
+	return -1
+}
+
+// find is the entry that carries h, or -1 if none does, h is 0 or does not
+// discriminate.
+func (st *State) find(h uint64) int {
+	if h == 0 {
+		return -1
+	}
+	if i := st.place(h); i >= 0 && !st.isLost(h) {
+		return int(st.alias[i].entry)
+	}
+	return -1
+}
+
+func lostAt(l lost, h uint64) int { return cmp.Compare(l.hash, h) }
+
+func (st *State) isLost(h uint64) bool {
+	_, ok := slices.BinarySearchFunc(st.lost, h, lostAt)
+	return ok
+}
+
+// lose records that h was seen on two entries.
+func (st *State) lose(h uint64, kind aliasKind, today uint16) {
+	if kind < aliasPrint {
+		st.reused[kind] = true
+	}
+	i, ok := slices.BinarySearchFunc(st.lost, h, lostAt)
+	if ok {
+		st.lost[i].day = max(st.lost[i].day, today)
+		return
+	}
+	st.lost = slices.Insert(st.lost, i, lost{h, today})
+	st.changed = true
+}
+
+// carry records that entry x carries h, which discriminates.
+func (st *State) carry(x int, h uint64, kind aliasKind, today uint16) {
+	if i := st.place(h); i >= 0 {
+		a := &st.alias[i]
+		if int(a.entry) != x {
+			a.entry, st.changed = uint32(x), true
+		}
+		a.day = max(a.day, today)
+		return
+	}
+	st.changed = true
+	in := st.busy()
+	oldest, n := -1, 0
+	if st.entries[x].rev > 0 { // it may have some
+		for i, a := range st.alias {
+			if int(a.entry) == x && a.kind == kind {
+				if n++; oldest < 0 || a.day < st.alias[oldest].day {
+					oldest = i
+				}
+			}
+		}
+	}
+	if n >= maxAliases {
+		delete(in.alias, st.alias[oldest].hash)
+		st.alias[oldest] = alias{h, uint32(x), today, kind}
+		in.alias[h] = oldest
+		return
+	}
+	in.alias[h] = len(st.alias)
+	st.alias = append(st.alias, alias{h, uint32(x), today, kind})
+}
+
+// named is the entry with an Item.ID, or -1.
+func (st *State) named(id string) int {
+	short := shortID(id)
+	x, ok := st.busy().id[short]
+	if !ok {
+		return -1
+	}
+	if st.id(int(x)) == id {
+		return int(x)
+	}
+	for i := range st.entries {
+		if st.entries[i].id == short && st.id(i) == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func shortID(id string) uint64 {
+	var b [8]byte
+	_, _ = hex.Decode(b[:], []byte(id[:min(len(id), 16)]))
+	return binenc.BigEndian.Uint64(b[:])
+}
+
+// id is the Item.ID of entry x.
+func (st *State) id(x int) string {
+	e := &st.entries[x]
+	if e.more != nil && e.more.id != "" {
+		return e.more.id
+	}
+	var b [8]byte
+	binenc.BigEndian.PutUint64(b[:], e.id)
+	return hex.EncodeToString(b[:])
+}
+
+// add makes an entry that nothing was published of.
+func (st *State) add(id string) int {
+	e := known{id: shortID(id), now: true}
+	if len(id) != 16 {
+		e.more = &history{id: id}
+	}
+	in := st.busy()
+	if _, taken := in.id[e.id]; !taken {
+		in.id[e.id] = uint32(len(st.entries))
+	}
+	st.entries = append(st.entries, e)
+	st.changed = true
+	return len(st.entries) - 1
+}
+
+// revise records that g was published of entry x at a time.
+func (st *State) revise(x int, g gist, rev int, at time.Time) {
+	e := &st.entries[x]
+	if e.rev > 0 || e.more != nil {
+		var h history
+		if e.more != nil {
+			h = *e.more
+		}
+		if e.rev > 0 && h.texts == nil {
+			h.texts = []uint64{e.exact}
+		}
+		if slices.Contains(h.texts, g.exact) {
+			h.returned = at.Unix()
+		}
+		h.texts = append(slices.Clone(h.texts), g.exact)
+		h.texts = h.texts[max(0, len(h.texts)-maxTexts):]
+		h.held = false
+		e.more = &h
+	}
+	e.gist, e.rev, st.changed = g, uint32(rev), true
+}
+
+// hold records whether entry x goes to and fro faster than is published.
+func (st *State) hold(x int, held bool) {
+	e := &st.entries[x]
+	if e.more == nil || e.more.held == held {
+		return
+	}
+	h := *e.more
+	h.held = held
+	e.more, st.changed = &h, true
+}
+
+// settles is when what entry x says may be published again: a day after it was
+// last published going back to an earlier text.
+func (e *known) settles() time.Time {
+	if e.more == nil || e.more.returned == 0 {
+		return time.Time{}
+	}
+	return time.Unix(e.more.returned+day, 0)
+}
+
+// Settles is the earliest time from which the last document should be read
+// again even if it has not changed, because it holds a revision that came too
+// soon; zero if there is none.
+func (st *State) Settles() time.Time {
+	var first time.Time
+	for i := range st.entries {
+		if e := &st.entries[i]; e.now && e.more != nil && e.more.held {
+			if t := e.settles(); first.IsZero() || t.Before(first) {
+				first = t
+			}
+		}
+	}
+	return first
+}
+
+// forget drops what was not in a document for keepDays.
+func (st *State) forget(today uint16) {
+	old := func(d uint16) bool { return int(today)-int(d) > keepDays }
+	gone := func(e known) bool { return !e.now && old(e.seen) }
+	st.lost = slices.DeleteFunc(st.lost, func(l lost) bool { return old(l.day) })
+	if !slices.ContainsFunc(st.entries, gone) {
+		return
+	}
+	st.index, st.changed = nil, true
+	to := make([]int, len(st.entries))
+	n := 0
+	for i, e := range st.entries {
+		if to[i] = n; gone(e) {
+			to[i] = -1
+			continue
+		}
+		n++
+	}
+	st.entries = slices.DeleteFunc(st.entries, gone)
+	st.alias = slices.DeleteFunc(st.alias, func(a alias) bool { return to[a.entry] < 0 })
+	for i := range st.alias {
+		st.alias[i].entry = uint32(to[st.alias[i].entry])
+	}
+	slices.SortFunc(st.alias, byHash)
+}
+
+// ignore drops a kind of alias that turned out to mean nothing.
+func (st *State) ignore(kind aliasKind) {
+	st.index, st.changed = nil, true
+	st.alias = slices.DeleteFunc(st.alias, func(a alias) bool { return a.kind == kind })
+	slices.SortFunc(st.alias, byHash)
+}
+
+// Apply learns an item from the source's log; items come in the order of the
+// log, each any number of times. Whoever applies a record sets Seq to its
+// sequence.
+func (st *State) Apply(it tocsin.Item) {
+	st.V, st.Read, st.loose, st.changed = stateVersion, true, true, true
+	if st.begun == 0 {
+		st.begun = max(1, it.Seen.Unix())
+	}
+	var f folder
+	v := st.look(&f, it.Source, it.GUID, it.URL, f.gist(it.Source, it.Title, it.Text))
+	x, today := st.named(it.ID), dayOf(it.Seen)
+	switch {
+	case x < 0:
+		x = st.add(it.ID)
+	case it.Rev <= int(st.entries[x].rev):
+		return
+	}
+	st.learn(x, v, today)
+	st.revise(x, v.gist, it.Rev, it.Seen)
+	st.entries[x].now, st.entries[x].seen = true, max(st.entries[x].seen, today)
+}
+
+// A look is what identity sees of an entry.
+type look struct {
+	gist
+	alias [aliasPrint + 1]uint64 // what it carries that may discriminate; 0 none
+	all   [2]uint64              // its GUID and link, also where they do not discriminate; 0 none
+	whole uint64
+}
+
+func (st *State) look(f *folder, source, guid, link string, g gist) look {
+	l, home := canonicalLink(link)
+	_, homely := canonicalLink(guid)
+	v := look{gist: g}
+	v.all = [...]uint64{f.hash(source, aliasGUID, strings.TrimSpace(guid)), f.hash(source, aliasLink, l)}
+	for kind := range aliasPrint {
+		if st.churn[kind] >= churned {
+			v.all[kind] = 0
+		}
+	}
+	v.alias = [...]uint64{v.all[0], v.all[1], v.print}
+	if home {
+		v.alias[aliasLink] = 0
+	}
+	if homely {
+		v.alias[aliasGUID] = 0
+	}
+	v.whole = f.whole(source, v)
+	return v
+}
+
+func (f *folder) whole(source string, v look) uint64 {
+	f.buf = append(append(f.buf[:0], source...), 0, byte(aliasWhole), 0)
+	for _, h := range []uint64{v.all[0], v.all[1], v.print} {
+		f.buf = binenc.BigEndian.AppendUint64(f.buf, h)
+	}
+	return f.sum(f.buf)
+}
+
+func (f *folder) hash(source string, kind aliasKind, value string) uint64 {
+	if value == "" {
+		return 0
+	}
+	f.buf = append(append(f.buf[:0], source...), 0, byte(kind), 0)
+	f.buf = append(f.buf, value...)
+	return f.sum(f.buf)
+}
+
+// learn makes the aliases of v those of entry x. A value that was another
+// entry's moves, which shows that its kind is no sure sign; a short text that
+// another entry carries too is none at all.
+func (st *State) learn(x int, v look, today uint16) {
+	any := false
+	for k, h := range v.alias {
+		kind := aliasKind(k)
+		if h == 0 || st.isLost(h) {
+			continue
+		}
+		if y := st.find(h); y >= 0 && y != x {
+			if kind < aliasPrint {
+				st.reused[kind] = true
+			} else if !v.telling {
+				st.lose(h, kind, today)
+				continue
+			}
+		}
+		st.carry(x, h, kind, today)
+		any = true
+	}
+	if !any {
+		st.carry(x, v.whole, aliasWhole, today)
+	}
+}
+
+// canonicalLink leaves of an address what tells pages apart: no scheme, no
+// parameters of campaigns. It is no address any more. It reports whether it is
+// that of a whole site.
+func canonicalLink(link string) (canonical string, home bool) {
+	link = strings.TrimSpace(link)
+	if !strings.Contains(link, "://") {
+		return link, false
+	}
+	u, err := url.Parse(link)
+	if err != nil || u.Host == "" {
+		return link, false
+	}
+	host := strings.TrimPrefix(strings.ToLower(u.Host), "www.")
+	host = strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")
+	c := host + strings.TrimRight(u.EscapedPath(), "/")
+	sep := "?"
+	for p := range strings.SplitSeq(u.RawQuery, "&") {
+		if name, _, _ := strings.Cut(p, "="); p == "" || isCampaign(strings.ToLower(name)) {
+			continue
+		}
+		c += sep + p
+		sep = "&"
+	}
+	if u.Fragment != "" && !isCampaign(strings.ToLower(u.Fragment)) {
+		c += "#" + u.Fragment
+	}
+	return c, c == host
+}
+
+func isCampaign(name string) bool {
+	return strings.HasPrefix(name, "utm_") || strings.HasPrefix(name, "at_medium") || strings.HasPrefix(name, "at_campaign") ||
+		strings.HasPrefix(name, "xtor") || name == "fbclid" || name == "gclid"
+}
+
+const (
+	stateMagic   = 0x53
+	stateVersion = 1
+)
+
+// A NewerStateError means that a state was written by a newer tocsin.
+type NewerStateError struct{ V int }
+
+func (e *NewerStateError) Error() string {
+	return fmt.Sprintf("state has version %d, this tocsin reads up to %d: upgrade it", e.V, stateVersion)
+}
+
+var errState = errors.New("read state: it is damaged")
+
+// flags of an encoded entry
+const (
+	flagNow = 1 << iota
+	flagTelling
+	flagMore
+	flagHeld
+)
+
+// Encode writes the state: magic byte, version byte, head, entries, aliases and
+// lost values, and the CRC-32 of all that. Numbers are little-endian or
+// varints. An entry takes about 90 bytes.
+func (st State) Encode() []byte {
+	if st.index != nil {
+		st = st.clone()
+	}
+	le := binenc.LittleEndian
+	b := make([]byte, 0, 128+len(st.entries)*64+len(st.alias)*14+len(st.lost)*10)
+	b = append(b, stateMagic, stateVersion)
+	b = binenc.AppendUvarint(b, st.Seq)
+	for _, s := range []string{st.Validators.ETag, st.Validators.LastModified, st.Validators.Hash} {
+		b = append(binenc.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	b = le.AppendUint64(b, st.address)
+	b = binenc.AppendVarint(b, st.begun)
+	for _, f := range []bool{st.Read, st.loose, st.reused[0], st.reused[1]} {
+		b = append(b, bit(f, 1))
+	}
+	b = append(b, st.churn[:]...)
+	b = binenc.AppendUvarint(b, uint64(len(st.entries)))
+	for _, e := range st.entries {
+		b = e.encode(b)
+	}
+	b = binenc.AppendUvarint(b, uint64(len(st.alias)))
+	for _, a := range st.alias {
+		b = binenc.AppendUvarint(le.AppendUint64(b, a.hash), uint64(a.entry))
+		b = append(le.AppendUint16(b, a.day), byte(a.kind))
+	}
+	b = binenc.AppendUvarint(b, uint64(len(st.lost)))
+	for _, l := range st.lost {
+		b = le.AppendUint16(le.AppendUint64(b, l.hash), l.day)
+	}
+	return le.AppendUint32(b, crc32.ChecksumIEEE(b))
+}
+
+func bit(on bool, v byte) byte {
+	if on {
+		return v
+	}
+	return 0
+}
+
+func (e known) encode(b []byte) []byte {
+	le := binenc.LittleEndian
+	flags := bit(e.now, flagNow) | bit(e.telling, flagTelling) | bit(e.more != nil, flagMore) | bit(e.more != nil && e.more.held, flagHeld)
+	b = le.AppendUint64(b, e.id)
+	b = le.AppendUint64(b, e.print)
+	b = le.AppendUint64(b, e.exact)
+	b = append(append(b, e.title[:]...), e.text[:]...)
+	b = binenc.AppendUvarint(b, uint64(e.rev))
+	b = append(le.AppendUint16(b, e.seen), flags)
+	if e.more != nil {
+		b = append(append(b, byte(len(e.more.id))), e.more.id...)
+		b = append(b, byte(len(e.more.texts)))
+		for _, t := range e.more.texts {
+			b = le.AppendUint64(b, t)
+		}
+		b = binenc.AppendVarint(b, e.more.returned)
+	}
+	return b
+}
+
+// DecodeState reads what Encode wrote. Of nothing it makes the zero State. It
+// returns *NewerStateError where a newer tocsin wrote it; after any other error
+// the state is to be rebuilt from the log.
+func DecodeState(b []byte) (State, error) {
+	if len(b) == 0 {
+		return State{}, nil
+	}
+	if len(b) < 6 || b[0] != stateMagic {
+		return State{}, errState
+	}
+	if b[1] > stateVersion {
+		return State{}, &NewerStateError{int(b[1])}
+	}
+	end := len(b) - 4
+	if crc32.ChecksumIEEE(b[:end]) != binenc.LittleEndian.Uint32(b[end:]) {
+		return State{}, errState
+	}
+	d := decoder{b: b[2:end]}
+	st := State{V: stateVersion, Seq: d.uvarint()}
+	st.Validators = fetch.Validators{ETag: d.text(), LastModified: d.text(), Hash: d.text()}
+	st.address, st.begun = d.uint64(), d.varint()
+	st.Read, st.loose = d.byte() > 0, d.byte() > 0
+	st.reused = [2]bool{d.byte() > 0, d.byte() > 0}
+	st.churn = [2]uint8{d.byte(), d.byte()}
+	st.entries = make([]known, d.count(50))
+	for i := range st.entries {
+		st.entries[i] = d.known()
+	}
+	st.alias = make([]alias, d.count(12))
+	for i := range st.alias {
+		a := alias{hash: d.uint64(), entry: uint32(d.uvarint()), day: d.uint16(), kind: aliasKind(d.byte())}
+		if int(a.entry) >= len(st.entries) {
+			return State{}, errState
+		}
+		st.alias[i] = a
+	}
+	st.lost = make([]lost, d.count(10))
+	for i := range st.lost {
+		st.lost[i] = lost{d.uint64(), d.uint16()}
+	}
+	if d.bad || len(d.b) > 0 {
+		return State{}, errState
+	}
+	return st, nil
+}
+
+// A decoder reads zeros after it met the end.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) take(n int) []byte {
+	if n > len(d.b) {
+		d.b, d.bad = nil, true
+		return make([]byte, min(n, 64))
+	}
+	b := d.b[:n]
+	d.b = d.b[n:]
+	return b
+}
+
+func (d *decoder) skip(n int) {
+	if n <= 0 {
+		d.b, d.bad = nil, true
+		return
+	}
+	d.b = d.b[n:]
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binenc.Uvarint(d.b)
+	d.skip(n)
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binenc.Varint(d.b)
+	d.skip(n)
+	return v
+}
+
+// count reads how many things of at least so many bytes follow.
+func (d *decoder) count(size int) int {
+	n := d.uvarint()
+	if n > uint64(len(d.b)/size) {
+		d.b, d.bad = nil, true
+		return 0
+	}
+	return int(n)
+}
+
+func (d *decoder) byte() byte     { return d.take(1)[0] }
+func (d *decoder) uint16() uint16 { return binenc.LittleEndian.Uint16(d.take(2)) }
+func (d *decoder) uint64() uint64 { return binenc.LittleEndian.Uint64(d.take(8)) }
+func (d *decoder) text() string   { return string(d.take(d.count(1))) }
+
+func (d *decoder) known() known {
+	e := known{id: d.uint64(), gist: gist{print: d.uint64(), exact: d.uint64()}}
+	copy(e.title[:], d.take(len(e.title)))
+	copy(e.text[:], d.take(len(e.text)))
+	e.rev, e.seen = uint32(d.uvarint()), d.uint16()
+	flags := d.byte()
+	e.now, e.telling = flags&flagNow != 0, flags&flagTelling != 0
+	if flags&flagMore != 0 {
+		h := history{id: string(d.take(int(d.byte()))), held: flags&flagHeld != 0}
+		for range d.byte() {
+			h.texts = append(h.texts, d.uint64())
+		}
+		h.returned = d.varint()
+		e.more = &h
+	}
+	return e
+}

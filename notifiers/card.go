@@ -1,0 +1,250 @@
+package notifiers
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tocsin"
+)
+
+// A card is what every kind shows of an alert, in clean text that is not yet
+// escaped for any of them.
+type card struct {
+	Title      []run
+	Excerpt    []run    // paragraphs by "\n"
+	Source     string   // "France: Ministry for Europe (FR)"
+	Flag       string   // the country's flag, or ""
+	Times      []string // "claimed 3 Nov 2026 09:00 UTC", "first seen …", "sent …: reason"
+	Matched    []matched
+	Link, Host string
+	Publishers []string // with their countries, in the order they published
+	Revised    string   // "2 changes by its publishers", or ""
+	Repeat     bool
+}
+
+// matched is a watchlist and the terms of it that matched.
+type matched struct {
+	Watchlist string
+	Terms     []string
+}
+
+const (
+	noTitle    = "(no title)"
+	repeatMark = "(possible repeat)"
+	repeatNote = repeatMark + " An earlier attempt to send this may have arrived."
+)
+
+func newCard(d tocsin.Delivery, now time.Time) card {
+	a := d.Alert
+	var first tocsin.Copy
+	if len(a.Copies) > 0 {
+		first = a.First()
+	}
+	c := card{
+		Title:   oneLine(runsOf(first.Title, tocsin.FieldTitle, a.Marks)),
+		Excerpt: runsOf(a.Excerpt, tocsin.FieldText, a.Marks),
+		Source:  withCountry(first),
+		Flag:    flag(first.Country),
+		Link:    link(first.URL),
+		Repeat:  d.Repeat,
+	}
+	if strings.TrimSpace(joined(c.Title)) == "" {
+		c.Title = []run{{Text: noTitle}}
+	}
+	c.Host = hostOf(c.Link)
+	c.Times = times(d, first, now)
+	for _, m := range a.Matches {
+		c.Matched = append(c.Matched, matched{flat(m.Watchlist), terms(m.Spans)})
+	}
+	for _, p := range a.Publishers() {
+		c.Publishers = append(c.Publishers, withCountry(p))
+	}
+	if a.Revised > 0 {
+		c.Revised = count(a.Revised, "change", "changes") + " by its publishers"
+	}
+	return c
+}
+
+func oneLine(rs []run) []run {
+	for i := range rs {
+		rs[i].Text = strings.ReplaceAll(rs[i].Text, "\n", " ")
+	}
+	return rs
+}
+
+func times(d tocsin.Delivery, first tocsin.Copy, now time.Time) []string {
+	var out []string
+	add := func(label string, t time.Time) {
+		if !t.IsZero() {
+			out = append(out, label+" "+stamp(t))
+		}
+	}
+	add("claimed", first.Published)
+	add("claimed updated", first.Updated)
+	add("first seen", first.Seen)
+	switch {
+	case d.Late == "":
+	case d.Kind == tocsin.Edit: // when the message was first sent is not known here
+		out = append(out, "sent late: "+flat(d.Late))
+	default:
+		out = append(out, "sent "+stamp(now)+", late: "+flat(d.Late))
+	}
+	return out
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04 UTC") }
+
+func terms(spans []tocsin.Span) []string {
+	var out []string
+	seen := map[string]bool{}
+	for _, s := range spans {
+		if t := flat(s.Term); t != "" && !seen[t] {
+			seen[t] = true
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func withCountry(c tocsin.Copy) string {
+	name := flat(cmp.Or(c.Publisher, c.Source, "unknown source"))
+	if country := flat(c.Country); country != "" {
+		name += " (" + country + ")"
+	}
+	return name
+}
+
+// flag is the flag of an ISO 3166-1 alpha-2 code, or "".
+func flag(country string) string {
+	if len(country) != 2 {
+		return ""
+	}
+	var b strings.Builder
+	for _, c := range strings.ToUpper(country) {
+		if c < 'A' || c > 'Z' {
+			return ""
+		}
+		b.WriteRune(c - 'A' + 0x1F1E6)
+	}
+	return b.String()
+}
+
+// count is "1 time" or "3 times".
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// watching is the sentence that a Digest delivers: "watching 80 sources, 61
+// answered; 3 statements already there match, newest 2 days ago".
+func watching(s tocsin.Summary, now time.Time) string {
+	text := fmt.Sprintf("watching %s, %d answered; ", count(s.Sources, "source", "sources"), s.Answered)
+	switch s.Matching {
+	case 0:
+		return text + "no statement already there matches"
+	case 1:
+		text += "1 statement already there matches"
+	default:
+		text += strconv.Itoa(s.Matching) + " statements already there match"
+	}
+	if len(s.Newest) > 0 {
+		text += ", newest " + ago(now, dated(s.Newest[0]))
+	}
+	return text
+}
+
+// dated is when an alert's first publication claims to be from, or when it was
+// seen if it claims nothing.
+func dated(a tocsin.Alert) time.Time {
+	if len(a.Copies) == 0 {
+		return a.Opened
+	}
+	for _, t := range []time.Time{a.First().Published, a.First().Updated, a.First().Seen} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return a.Opened
+}
+
+func ago(now, t time.Time) string {
+	switch d := now.Sub(t); {
+	case t.IsZero():
+		return "undated"
+	case d < -time.Hour:
+		return "dated " + stamp(t)
+	case d < time.Hour:
+		return "within the hour"
+	case d < 48*time.Hour:
+		return count(int(d.Hours()), "hour ago", "hours ago")
+	case d < 90*24*time.Hour:
+		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	}
+	return "from " + t.UTC().Format("2 Jan 2006")
+}
+
+// maxList is how many names a message lists before it only counts.
+const maxList = 60
+
+// listed joins names by commas and counts what is beyond n of them.
+func listed(names []string, n int) string {
+	if len(names) <= n {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:n], ", ") + fmt.Sprintf(" and %d more", len(names)-n)
+}
+
+// published is "published by 3: A, B, C", or "" while there is only one.
+func (c card) published() string {
+	if len(c.Publishers) < 2 {
+		return ""
+	}
+	return fmt.Sprintf("published by %d: %s", len(c.Publishers), listed(c.Publishers, maxList))
+}
+
+// titleOf is the first publication's title on one line.
+func titleOf(a tocsin.Alert) string {
+	if len(a.Copies) == 0 {
+		return noTitle
+	}
+	return cmp.Or(flat(a.First().Title), noTitle)
+}
+
+// digest is what every kind shows of a Summary.
+type digest struct {
+	Sentence   string
+	Watchlists string
+	Silent     string // publishers that did not answer, or ""
+	Newest     []newest
+}
+
+type newest struct {
+	Title, Source, When, Link, Host string
+}
+
+func newDigest(s tocsin.Summary, now time.Time) digest {
+	d := digest{Sentence: watching(s, now), Watchlists: listed(flats(s.Watchlists), maxList), Silent: listed(flats(s.Silent), 12)}
+	for _, a := range s.Newest[:min(len(s.Newest), 5)] {
+		n := newest{Title: titleOf(a), When: ago(now, dated(a))}
+		if len(a.Copies) > 0 {
+			n.Source, n.Link = withCountry(a.First()), link(a.First().URL)
+			n.Host = hostOf(n.Link)
+		}
+		d.Newest = append(d.Newest, n)
+	}
+	return d
+}
+
+func flats(ss []string) []string {
+	out := slices.Clone(ss)
+	for i, s := range out {
+		out[i] = flat(s)
+	}
+	return out
+}

@@ -1,0 +1,372 @@
+package notifiers
+
+import (
+	"cmp"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/slack-go/slack"
+
+	"tocsin"
+)
+
+// Limits of a message in characters, counted here as UTF-16 units of the escaped
+// text: the strictest way to read the documents. The parts of one message stay
+// under 12,000 together.
+// Source: https://docs.slack.dev/reference/block-kit/blocks
+const (
+	maxHeader  = 150
+	maxSection = 3000
+	maxText    = 3000 // of the plain-text fallback: beyond about 4,000 Slack splits or refuses
+	maxContext = 2000
+	maxName    = 300 // of one name or reason among others
+)
+
+// mrkdwn builds a text object of at most max characters. Where foreign text does
+// not fit, "…" stands and all that follows is left out; what was opened is still
+// closed.
+type mrkdwn struct {
+	b    strings.Builder
+	n    int
+	max  int
+	held int  // kept back to close what is open
+	last rune // what was written last, 0 at the start
+	full bool
+}
+
+func width16(s string) (n int) {
+	for _, r := range s {
+		n++
+		if r >= 0x10000 {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *mrkdwn) String() string { return m.b.String() }
+
+// room leaves one character for the "…".
+func (m *mrkdwn) room() int { return m.max - 1 - m.held - m.n }
+
+func (m *mrkdwn) put(s string) {
+	m.b.WriteString(s)
+	m.n += width16(s)
+	for _, r := range s {
+		m.last = r
+	}
+}
+
+func (m *mrkdwn) cut() {
+	if !m.full {
+		m.full = true
+		m.put("…")
+	}
+}
+
+// markup writes s, which is ours, whole or not at all.
+func (m *mrkdwn) markup(s string) { m.open(s, "") }
+
+// open writes markup of ours, and keeps room for what will close it.
+func (m *mrkdwn) open(s, closer string) bool {
+	if m.full || width16(s)+width16(closer) > m.room() {
+		m.cut()
+		return false
+	}
+	m.put(s)
+	m.held += width16(closer)
+	return true
+}
+
+func (m *mrkdwn) close(closer string) {
+	m.held -= width16(closer)
+	m.put(closer)
+}
+
+// text writes clean foreign text.
+func (m *mrkdwn) text(s string) { m.escape(s, slackText) }
+
+func (m *mrkdwn) escape(s string, as func(rune) string) {
+	for _, r := range s {
+		e := as(r)
+		if m.full || width16(e) > m.room() {
+			m.cut()
+			return
+		}
+		m.put(e)
+	}
+}
+
+// slackText is how a foreign character is written. Slack decodes the entities,
+// but has no escape for its formatting characters: look-alikes stand for them.
+func slackText(r rune) string {
+	switch r {
+	case '*':
+		return "∗"
+	case '~':
+		return "∼"
+	}
+	return slackCode(r)
+}
+
+// slackCode is how a foreign character is written between backticks.
+func slackCode(r rune) string {
+	if r == '`' {
+		return "ˋ"
+	}
+	return slackEntity(r)
+}
+
+// slackEntity is how a foreign character is written where nothing is formatted.
+func slackEntity(r rune) string {
+	switch r {
+	case '&':
+		return "&amp;"
+	case '<':
+		return "&lt;"
+	case '>':
+		return "&gt;"
+	}
+	return string(r)
+}
+
+// boundary stands between a bold word and a neighbour that keeps Slack from
+// seeing the asterisk. Slack wants a space or ASCII punctuation there, and
+// Chinese, Japanese and Thai have none.
+const boundary = "\u200b"
+
+func needsBoundary(r rune) bool {
+	return r != 0 && !unicode.IsSpace(r) && (r >= 0x80 || unicode.IsLetter(r) || unicode.IsDigit(r))
+}
+
+// bold writes clean foreign text in bold; next is the character after it, or 0.
+func (m *mrkdwn) bold(s string, next rune) {
+	core := strings.TrimSpace(s)
+	if core == "" {
+		m.text(s)
+		return
+	}
+	before, after, _ := strings.Cut(s, core)
+	m.text(before)
+	open, shut := "*", "*"
+	if needsBoundary(m.last) {
+		open = boundary + open
+	}
+	if after == "" && needsBoundary(next) {
+		shut += boundary
+	}
+	if m.open(open, shut) {
+		m.text(strings.ReplaceAll(core, "\n", " "))
+		m.close(shut)
+	}
+	m.text(after)
+}
+
+// runs writes foreign text with the matched words in bold.
+func (m *mrkdwn) runs(rs []run) {
+	for i, r := range rs {
+		if !r.Hit {
+			m.text(r.Text)
+			continue
+		}
+		var next rune
+		if i+1 < len(rs) {
+			next = []rune(rs[i+1].Text)[0]
+			next = []rune(slackText(next))[0] // as it will stand there
+		}
+		m.bold(r.Text, next)
+	}
+}
+
+// label begins a line of ours: "*Source* ".
+func (m *mrkdwn) label(s string) {
+	nl := ""
+	if m.n > 0 {
+		nl = "\n"
+	}
+	m.markup(nl + "*" + s + "* ")
+}
+
+// link writes a link that shows the host it leads to, so that no label can lie.
+func (m *mrkdwn) link(l, host string) {
+	if l != "" && m.open("<"+strings.ReplaceAll(l, "&", "&amp;")+"|", ">") {
+		m.text(strings.ReplaceAll(host, "|", ""))
+		m.close(">")
+	}
+}
+
+func (m *mrkdwn) terms(ts []string) {
+	for i, t := range ts {
+		if i > 0 {
+			m.markup(", ")
+		}
+		if m.open("`", "`") {
+			m.escape(short(t, maxName), slackCode)
+			m.close("`")
+		}
+	}
+}
+
+// short is s or its first n characters and "…".
+func short(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	rs := []rune(s)
+	if len(rs) <= n {
+		return s
+	}
+	return string(rs[:n-1]) + "…"
+}
+
+// A slackMessage is what is said to Slack: blocks, and the text that stands for
+// them in notifications and where the blocks are refused.
+type slackMessage struct {
+	text   string
+	blocks []slack.Block
+}
+
+func (s *slackMessage) header(title string) {
+	m := mrkdwn{max: maxHeader}
+	m.escape(title, slackEntity)
+	s.blocks = append(s.blocks, slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, m.String(), false, false)))
+}
+
+// verbatim keeps Slack from making links of names and addresses in the text.
+func verbatim(m *mrkdwn) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.MarkdownType, m.String(), false, true)
+}
+
+func (s *slackMessage) section(m *mrkdwn) {
+	if strings.TrimSpace(m.String()) != "" {
+		s.blocks = append(s.blocks, slack.NewSectionBlock(verbatim(m), nil, nil))
+	}
+}
+
+func (s *slackMessage) context(text string) {
+	if text != "" {
+		m := &mrkdwn{max: maxContext}
+		m.text(text)
+		s.blocks = append(s.blocks, slack.NewContextBlock("", verbatim(m)))
+	}
+}
+
+// slackMessageOf renders any delivery.
+func slackMessageOf(d tocsin.Delivery, now time.Time) slackMessage {
+	switch d.Kind {
+	case tocsin.Digest:
+		return slackDigest(newDigest(d.Summary, now), d.Repeat)
+	case tocsin.Notice, tocsin.Update:
+		return slackNotice(d)
+	}
+	return slackAlert(newCard(d, now))
+}
+
+func slackAlert(c card) slackMessage {
+	var s slackMessage
+	title := joined(c.Title)
+	s.header(title)
+	if c.Repeat {
+		s.context(repeatNote)
+	}
+	excerpt := &mrkdwn{max: maxSection}
+	if !hasHit(c.Excerpt) && hasHit(c.Title) || width16(title) >= maxHeader {
+		excerpt.runs(c.Title)
+		excerpt.markup("\n")
+	}
+	excerpt.runs(c.Excerpt)
+	s.section(excerpt)
+	facts := &mrkdwn{max: maxSection}
+	c.facts(facts)
+	s.section(facts)
+	s.context(c.published())
+	s.context(c.Revised)
+
+	text := &mrkdwn{max: maxText}
+	if c.Repeat {
+		text.markup(repeatMark + " ")
+	}
+	text.text(short(title, maxName))
+	text.markup("\n")
+	text.text(short(joined(c.Excerpt), 1000))
+	c.facts(text)
+	if p := c.published(); p != "" {
+		text.markup("\n")
+		text.text(p)
+	}
+	s.text = text.String()
+	return s
+}
+
+// facts writes the link first among what can be long, so that nothing crowds it out.
+func (c card) facts(m *mrkdwn) {
+	m.label("Source")
+	m.text(short(c.Source, maxName))
+	if c.Flag != "" {
+		m.markup(" " + c.Flag)
+	}
+	if len(c.Times) > 0 {
+		m.label("Times")
+		for i, t := range c.Times {
+			if i > 0 {
+				m.markup(" · ")
+			}
+			m.text(short(t, maxName))
+		}
+	}
+	if c.Link != "" {
+		m.label("Link")
+		m.link(c.Link, c.Host)
+	}
+	for _, w := range c.Matched {
+		m.label("Matched")
+		m.text(short(w.Watchlist, maxName))
+		if len(w.Terms) > 0 {
+			m.markup(": ")
+			m.terms(w.Terms)
+		}
+	}
+}
+
+func slackDigest(d digest, repeat bool) slackMessage {
+	var s slackMessage
+	m := &mrkdwn{max: maxSection}
+	if repeat {
+		m.markup(repeatMark + " ")
+	}
+	m.text(d.Sentence)
+	if d.Watchlists != "" {
+		m.label("Watchlists")
+		m.text(short(d.Watchlists, 1000))
+	}
+	for _, n := range d.Newest {
+		m.markup("\n• ")
+		m.text(short(n.Title, maxName))
+		m.markup(" (")
+		m.text(short(n.Source, 100) + ", " + n.When)
+		m.markup(") ")
+		if len(n.Link) < maxName { // five long links would crowd out the titles
+			m.link(n.Link, n.Host)
+		}
+	}
+	if d.Silent != "" {
+		m.label("No answer yet from")
+		m.text(short(d.Silent, 600))
+	}
+	s.section(m)
+	s.text = m.String()
+	return s
+}
+
+func slackNotice(d tocsin.Delivery) slackMessage {
+	var s slackMessage
+	m := &mrkdwn{max: maxSection}
+	if d.Repeat {
+		m.markup(repeatMark + " ")
+	}
+	m.text(cmp.Or(clean(d.Text), "(no text)"))
+	s.section(m)
+	s.text = m.String()
+	return s
+}

@@ -1,0 +1,366 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"tocsin"
+	"tocsin/pipeline/fold"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A book is what ALERTS says, read in order: every alert as the sum of its
+// events, the index that folding decides with, and the events that lanes walk.
+type book struct {
+	log *slog.Logger
+
+	mu     sync.Mutex
+	first  uint64 // sequence of the first event it may hold
+	last   uint64 // everything up to here is applied
+	moved  chan struct{}
+	alerts map[string]*page
+	items  map[itemKey]string // -> alert
+	index  fold.Index
+	events []posted        // in order of seq
+	read   map[string]bool // sources that a Watching event has told of
+	rounds int
+}
+
+type itemKey struct{ source, id string }
+
+// A posted event has its place in ALERTS.
+type posted struct {
+	seq uint64
+	Event
+}
+
+// A page is one alert in the book.
+type page struct {
+	alert tocsin.Alert
+	added []uint64 // the sequence of the event that added alert.Matches[i]
+	last  uint64   // of its events
+}
+
+func newBook(from uint64, log *slog.Logger) *book {
+	return &book{
+		log: log, first: from, last: from - 1, moved: make(chan struct{}),
+		alerts: map[string]*page{}, items: map[itemKey]string{}, read: map[string]bool{},
+	}
+}
+
+// follow applies ALERTS until ctx ends.
+func (b *book) follow(ctx context.Context, logs *Logs) error {
+	return follow(ctx, logs.alerts, b.first, b.log, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
+		ev, err := decode[Event](m.Data())
+		if err != nil {
+			return err
+		}
+		if err := b.complete(ctx, logs, meta.Sequence.Stream, ev); err != nil {
+			return err
+		}
+		b.apply(meta.Sequence.Stream, ev)
+		return nil
+	})
+}
+
+// complete reads what was said of an alert before the book begins. It is tried
+// until that succeeds: an alert without its first events would be decided wrong.
+func (b *book) complete(ctx context.Context, logs *Logs, seq uint64, ev Event) error {
+	for ev.Kind != Opened && ev.Kind != Watching && !b.knows(ev.Alert, seq) {
+		past, err := logs.eventsOf(ctx, ev.Alert, seq)
+		if _, newer := errors.AsType[*NewerError](err); newer || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			b.log.WarnContext(ctx, "alert not read, trying again", "alert", ev.Alert, "err", err)
+			_ = pause(ctx, refollow)
+			continue
+		}
+		b.mu.Lock()
+		for _, old := range past {
+			b.write(old.seq, old.Event)
+		}
+		b.mu.Unlock()
+		return nil
+	}
+	return nil
+}
+
+func (b *book) knows(alert string, seq uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return seq <= b.last || b.alerts[alert] != nil
+}
+
+// eventsOf are the events of an alert before a sequence.
+func (l *Logs) eventsOf(ctx context.Context, alert string, before uint64) ([]posted, error) {
+	var out []posted
+	for m, err := range l.read(ctx, streamAlerts, "alerts."+alert, 1) {
+		if err != nil {
+			return nil, err
+		}
+		if m.Sequence >= before {
+			break
+		}
+		ev, err := decode[Event](m.Data)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, posted{m.Sequence, ev})
+	}
+	return out, nil
+}
+
+// recallRounds reads the Watching events before the book begins: what subscribers
+// were told of once is not told again, however long ago that was.
+func (b *book) recallRounds(ctx context.Context, logs *Logs) error {
+	past, err := logs.eventsOf(ctx, Watching, b.first)
+	for _, ev := range past {
+		b.write(ev.seq, ev.Event)
+	}
+	return err
+}
+
+// prune forgets the events before a sequence and the alerts that had none since.
+func (b *book) prune(from uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(b.events, from, bySeq)
+	b.events = slices.Clone(b.events[i:])
+	maps.DeleteFunc(b.alerts, func(_ string, p *page) bool { return p.last < from })
+	maps.DeleteFunc(b.items, func(_ itemKey, id string) bool { return b.alerts[id] == nil })
+	b.index.Keep(func(id string) bool { return b.alerts[id] != nil })
+}
+
+func bySeq(e posted, seq uint64) int { return cmp.Compare(e.seq, seq) }
+
+// apply adds an event. One that is already applied changes nothing.
+func (b *book) apply(seq uint64, ev Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if seq <= b.last {
+		return
+	}
+	b.add(seq, ev)
+	b.last = seq
+	close(b.moved)
+	b.moved = make(chan struct{})
+}
+
+// applyNext adds our own event if it follows what is applied, so that the next
+// decision need not wait for it to come back.
+func (b *book) applyNext(seq uint64, ev Event) {
+	b.mu.Lock()
+	next := seq == b.last+1
+	b.mu.Unlock()
+	if next {
+		b.apply(seq, ev)
+	}
+}
+
+func (b *book) add(seq uint64, ev Event) {
+	b.events = append(b.events, posted{seq, ev})
+	b.write(seq, ev)
+}
+
+// write adds what an event says to what is known.
+func (b *book) write(seq uint64, ev Event) {
+	if ev.Kind == Watching {
+		b.rounds++
+		for _, s := range ev.Round.Read {
+			b.read[s] = true
+		}
+		return
+	}
+	p := b.alerts[ev.Alert]
+	if p == nil {
+		p = &page{alert: tocsin.Alert{ID: ev.Alert}}
+		p.begin(ev)
+		b.alerts[ev.Alert] = p
+	}
+	p.add(seq, ev)
+	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
+	if ev.Sketch.Whole != "" {
+		b.index.Add(ev.Alert, ev.Copy.Source, ev.Sketch, ev.Copy.Seen)
+	}
+}
+
+func (p *page) add(seq uint64, ev Event) {
+	p.last = seq
+	for _, m := range ev.Matches {
+		if !p.matched(m.Watchlist) {
+			p.alert.Matches = append(p.alert.Matches, m)
+			p.added = append(p.added, seq)
+		}
+	}
+	if ev.Kind == Revised {
+		p.alert.Revised++
+	}
+	// A copy is replaced, never changed: readers hold earlier ones.
+	copies := slices.Clone(p.alert.Copies)
+	i := slices.IndexFunc(copies, func(c tocsin.Copy) bool { return c.Source == ev.Copy.Source && c.Item == ev.Copy.Item })
+	switch {
+	case i < 0:
+		copies = append(copies, ev.Copy)
+	case ev.Copy.Rev >= copies[i].Rev:
+		seen := copies[i].Seen
+		if i == 0 && ev.Copy.Title != copies[0].Title {
+			p.unmarkTitle()
+		}
+		copies[i] = ev.Copy
+		copies[i].Seen = seen
+	}
+	p.alert.Copies = copies
+}
+
+// unmarkTitle drops the marks of a title that is no longer shown.
+func (p *page) unmarkTitle() {
+	p.alert.Marks = slices.DeleteFunc(slices.Clone(p.alert.Marks), func(s tocsin.Span) bool { return s.Field == tocsin.FieldTitle })
+}
+
+func (p *page) matched(watchlist string) bool {
+	return slices.ContainsFunc(p.alert.Matches, func(m tocsin.Match) bool { return m.Watchlist == watchlist })
+}
+
+// matchedBy are the watchlists that had matched when the event at seq was
+// applied.
+func (p *page) matchedBy(seq uint64) []string {
+	var out []string
+	for i, m := range p.alert.Matches {
+		if p.added[i] <= seq {
+			out = append(out, m.Watchlist)
+		}
+	}
+	return out
+}
+
+// rev is the revision at which the alert knows an item, 0 if it does not.
+func (p *page) rev(source, item string) int {
+	for _, c := range p.alert.Copies {
+		if c.Source == source && c.Item == item {
+			return c.Rev
+		}
+	}
+	return 0
+}
+
+// snapshot is an alert as it stands, and the sequence of its last event.
+func (b *book) snapshot(id string) (tocsin.Alert, uint64, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.alerts[id]
+	if p == nil {
+		return tocsin.Alert{}, 0, false
+	}
+	return p.alert, p.last, true
+}
+
+// after are the events that follow seq, at most n, the sequence up to which they
+// are complete, and a channel that is closed when more is applied.
+func (b *book) after(seq uint64, n int) ([]posted, uint64, <-chan struct{}) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(b.events, seq+1, bySeq)
+	evs := b.events[i:]
+	through := b.last
+	if len(evs) > n {
+		evs = evs[:n]
+		through = evs[n-1].seq
+	}
+	return evs, through, b.moved
+}
+
+// waitFor returns once everything up to seq is applied.
+func (b *book) waitFor(ctx context.Context, seq uint64) error {
+	for {
+		b.mu.Lock()
+		last, moved := b.last, b.moved
+		b.mu.Unlock()
+		if last >= seq {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-moved:
+		}
+	}
+}
+
+// event is the event at a sequence, or a zero one if the book does not hold it.
+func (b *book) event(seq uint64) posted {
+	evs, _, _ := b.after(seq-1, 1)
+	if len(evs) == 1 && evs[0].seq == seq {
+		return evs[0]
+	}
+	return posted{}
+}
+
+// interested reports whether any of the watchlists had matched an alert by the
+// event at seq.
+func (b *book) interested(alert string, seq uint64, lists []string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.alerts[alert]
+	return p != nil && slices.ContainsFunc(p.matchedBy(seq), func(w string) bool { return slices.Contains(lists, w) })
+}
+
+// newestInSummary is how many alerts a Summary shows.
+const newestInSummary = 5
+
+// summary tells the subscribers of lists what a round of first readings found.
+func (b *book) summary(ev posted, lists []string) tocsin.Summary {
+	s := tocsin.Summary{Sources: ev.Round.Sources, Answered: ev.Round.Answered, Silent: ev.Round.Silent, Watchlists: lists}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.alerts {
+		if p.baselineOf(ev.Round.Read) && slices.ContainsFunc(p.matchedBy(ev.seq), func(w string) bool { return slices.Contains(lists, w) }) {
+			s.Matching++
+			s.Newest = append(s.Newest, p.alert)
+		}
+	}
+	slices.SortFunc(s.Newest, func(x, y tocsin.Alert) int {
+		return cmp.Or(y.First().Published.Compare(x.First().Published), strings.Compare(x.ID, y.ID))
+	})
+	s.Newest = s.Newest[:min(len(s.Newest), newestInSummary)]
+	return s
+}
+
+// baselineOf reports whether one of the sources had an item of the alert already
+// when it was first read.
+func (p *page) baselineOf(sources []string) bool {
+	return slices.ContainsFunc(p.alert.Copies, func(c tocsin.Copy) bool { return c.Baseline && slices.Contains(sources, c.Source) })
+}
+
+// page reads one alert from the log.
+func (l *Logs) page(ctx context.Context, id string) (*page, error) {
+	p := &page{alert: tocsin.Alert{ID: id}}
+	events, err := l.eventsOf(ctx, id, math.MaxUint64)
+	if err != nil {
+		return nil, err
+	}
+	for _, ev := range events {
+		p.begin(ev.Event)
+		p.add(ev.seq, ev.Event)
+	}
+	if len(p.alert.Copies) == 0 {
+		return nil, fmt.Errorf("read alert %s: there is none of this name; see: tocsin alert list", id)
+	}
+	return p, nil
+}
+
+// begin sets what the first event says.
+func (p *page) begin(ev Event) {
+	if p.alert.Opened.IsZero() {
+		p.alert.Opened, p.alert.Excerpt, p.alert.Marks = ev.At, ev.Excerpt, ev.Marks
+	}
+}

@@ -1,0 +1,84 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"tocsin"
+	"tocsin/pipeline/fold"
+)
+
+// What an Event says. Readers skip kinds that they do not know only when they
+// are of their own format.
+const (
+	Opened   = "opened"   // a statement matched for the first time
+	Matched  = "matched"  // further watchlists match it
+	Copied   = "copied"   // another item says the same
+	Revised  = "revised"  // a publisher changed an item of it
+	Watching = "watching" // sources were read for the first time: no alert's event
+)
+
+// An Event is one record of ALERTS: what became known of an alert, by whom, and
+// which watchlists it adds. Alerts are nothing but the sum of their events.
+type Event struct {
+	V       int            `json:"v"`
+	Kind    string         `json:"kind"`
+	Alert   string         `json:"alert,omitempty"`
+	At      time.Time      `json:"at"`
+	Copy    tocsin.Copy    `json:"copy,omitzero"`
+	Matches []tocsin.Match `json:"matches,omitempty"` // that this event adds; spans in the item of Copy
+	Excerpt string         `json:"excerpt,omitempty"` // with Opened
+	Marks   []tocsin.Span  `json:"marks,omitempty"`   // with Opened
+	Sketch  fold.Sketch    `json:"sketch,omitzero"`
+	Reason  string         `json:"reason,omitempty"` // with Copied: why it is the same statement
+	Watch   uint64         `json:"watch,omitempty"`  // the WATCH sequence it was decided with
+
+	Round *Round `json:"round,omitempty"` // with Watching
+}
+
+// A Round is the first reading of some sources.
+type Round struct {
+	First    bool     `json:"first"`            // of this installation
+	Read     []string `json:"read"`             // source ids
+	Sources  int      `json:"sources"`          // watched in all
+	Answered int      `json:"answered"`         // of them, so far
+	Silent   []string `json:"silent,omitempty"` // titles of those that did not answer, at most 20
+}
+
+// alertID names the alert that an item opens. It depends on the item alone, so
+// a decision that is made again gives the same name.
+func alertID(it tocsin.Item) string {
+	h := sha256.Sum256(fmt.Appendf(nil, "alert %s %s %d", it.Source, it.ID, it.Rev))
+	return hex.EncodeToString(h[:6])
+}
+
+// excerptBytes is the longest excerpt.
+const excerptBytes = 500
+
+// excerpt is the part of text around the first span in it, whole words, and the
+// spans of text moved to it, after those in the first bytes of the title that an
+// event keeps.
+func excerpt(text string, spans []tocsin.Span, title int) (string, []tocsin.Span) {
+	first := 0
+	for _, s := range spans {
+		if s.Field == tocsin.FieldText {
+			first = s.Start
+			break
+		}
+	}
+	start := wordStart(text, max(0, first-excerptBytes/3))
+	end := wordEnd(text, min(len(text), start+excerptBytes))
+	var marks []tocsin.Span
+	for _, s := range spans {
+		switch {
+		case s.Field == tocsin.FieldText && s.Start >= start && s.End <= end:
+			s.Start, s.End = s.Start-start, s.End-start
+		case s.Field == tocsin.FieldText || s.End > title:
+			continue
+		}
+		marks = append(marks, s)
+	}
+	return text[start:end], marks
+}

@@ -1,0 +1,119 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"tocsin"
+)
+
+// What a ledger Record says of a delivery.
+const (
+	Intent  = "intent"  // the next thing that happens is the call to the provider
+	Sent    = "sent"    // the provider has it
+	Retried = "retry"   // the call failed and will be made again at Next
+	Parked  = "parked"  // it cannot be delivered until a person does something
+	Skipped = "skipped" // it need not be delivered: an edit of a message that is gone
+	Replay  = "replay"  // a person asked for a parked delivery to be tried again
+	Cursor  = "cursor"  // nothing was due up to Through
+)
+
+// A Record is one record of a destination's ledger. Through is the sequence of
+// ALERTS up to which the destination is settled once this record is final:
+// everything at or before it is delivered, parked, or needs nothing.
+type Record struct {
+	V        int       `json:"v"`
+	Kind     string    `json:"kind"`
+	At       time.Time `json:"at"`
+	Owner    string    `json:"owner"`
+	Through  uint64    `json:"through"`
+	Delivery string    `json:"delivery,omitempty"`
+	Act      string    `json:"act,omitempty"` // tocsin.Post, Edit or Digest
+	Alert    string    `json:"alert,omitempty"`
+	Event    uint64    `json:"event,omitempty"`    // the ALERTS sequence that calls for it
+	Rendered uint64    `json:"rendered,omitempty"` // the alert's state that the message shows
+	Ref      string    `json:"ref,omitempty"`      // the provider's id of the message
+	Attempt  int       `json:"attempt,omitempty"`
+	Since    time.Time `json:"since,omitzero"` // of the first attempt
+	Next     time.Time `json:"next,omitzero"`
+	Verdict  string    `json:"verdict,omitempty"`
+	Why      string    `json:"why,omitempty"`
+	Repeat   bool      `json:"repeat,omitempty"` // an earlier attempt may have arrived too
+	Seen     time.Time `json:"seen,omitzero"`    // Sent: when the item was seen
+	Dest     string    `json:"dest,omitempty"`   // the destination's kind and address as it was, without secrets
+}
+
+// shards is into how many parts destinations and sources are divided among
+// processes. It is part of the ledger's subjects: a promise.
+const shards = 16
+
+func shardOf(name string) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	return int(h.Sum32() % shards)
+}
+
+func ledgerSubject(destination string) string {
+	return fmt.Sprintf("ledger.%d.%s", shardOf(destination), destination)
+}
+
+// deliveryID names a message to a destination. It depends only on what calls for
+// it, so that every attempt bears the same name.
+func deliveryID(act, subject, destination string) string {
+	h := sha256.Sum256(fmt.Appendf(nil, "%s %s %s", act, subject, destination))
+	return hex.EncodeToString(h[:12])
+}
+
+// backoff is how long to wait after a number of failed attempts: 1 s doubling to
+// 5 minutes.
+func backoff(attempt int) time.Duration {
+	return min(time.Second<<min(max(attempt, 1)-1, 20), 5*time.Minute)
+}
+
+// giveUp is how long a delivery is tried before it is parked.
+const giveUp = 48 * time.Hour
+
+// unknownTries is how often a delivery is tried whose failure nobody
+// classified, and whose message is nowhere to be seen.
+const unknownTries = 5
+
+// maxWhy is how many bytes of a failure's text a record keeps.
+const maxWhy = 500
+
+// after decides what becomes of a delivery whose attempt failed with err.
+func (r Record) after(err error, now time.Time) Record {
+	o, known := errors.AsType[*tocsin.Outcome](err)
+	r.V, r.At, r.Why = tocsin.Format, now, clip(err.Error(), maxWhy)
+	r.Kind = Retried
+	if known {
+		r.Verdict = string(o.Verdict)
+	}
+	switch {
+	case known && o.Verdict == tocsin.Rate:
+		r.Next = now.Add(max(o.After, time.Second))
+		return r
+	case known && o.Verdict == tocsin.Install:
+		r.Attempt++
+		r.Next = now.Add(backoff(r.Attempt + 4)) // 16 s to 5 min: a person has to act
+		return r
+	case known && o.Verdict == tocsin.Withheld:
+		r.Next = now
+		return r
+	case known && o.Verdict == tocsin.NoEdit && r.Act == tocsin.Edit:
+		r.Kind = Skipped
+		return r
+	case known && (o.Verdict == tocsin.Gone || o.Verdict == tocsin.Refused || o.Verdict == tocsin.NoEdit):
+		r.Kind = Parked
+		return r
+	}
+	r.Attempt++
+	r.Next = now.Add(backoff(r.Attempt))
+	if now.Sub(r.Since) > giveUp || known && o.Tries > 0 && r.Attempt >= o.Tries {
+		r.Kind = Parked
+	}
+	return r
+}

@@ -1,0 +1,276 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"tocsin"
+	"tocsin/pipeline/watchlist"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A Delivered is the last that a ledger says of one delivery.
+type Delivered struct {
+	To string `json:"to"` // Destination.Name
+	Record
+}
+
+// Deliveries are all deliveries that the ledgers hold, in the order in which
+// they began.
+func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {
+	var out []Delivered
+	at := map[string]int{}
+	for m, err := range l.read(ctx, streamLedger, "ledger.*.*", 1) {
+		if err != nil {
+			return nil, err
+		}
+		r, err := decode[Record](m.Data)
+		if err != nil {
+			return nil, err
+		}
+		if r.Kind == Cursor {
+			continue
+		}
+		to := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
+		key := to + " " + r.Delivery
+		i, ok := at[key]
+		if !ok {
+			i = len(out)
+			at[key] = i
+			out = append(out, Delivered{})
+		}
+		if r.Kind == Replay {
+			old := out[i].Record
+			old.Kind, old.At = Replay, r.At
+			r = old
+		}
+		out[i] = Delivered{to, r}
+	}
+	return out, nil
+}
+
+// ReplayDelivery asks the lane of a destination to try a parked delivery again.
+func (l *Logs) ReplayDelivery(ctx context.Context, to, delivery string) error {
+	subject := ledgerSubject(to)
+	for {
+		last, seq, state := Record{}, uint64(0), ""
+		for m, err := range l.read(ctx, streamLedger, subject, 1) {
+			if err != nil {
+				return err
+			}
+			if last, err = decode[Record](m.Data); err != nil {
+				return err
+			}
+			if seq = m.Sequence; last.Delivery == delivery {
+				state = last.Kind
+			}
+		}
+		if state != Parked {
+			return fmt.Errorf("replay %s: destination %s has no parked delivery of this name; see: tocsin delivery list --parked", delivery, to)
+		}
+		rec := Record{V: tocsin.Format, Kind: Replay, At: time.Now().UTC(), Owner: "person", Through: last.Through, Delivery: delivery}
+		_, err := appendTo(ctx, l.b, subject, rec, jetstream.WithExpectLastSequencePerSubject(seq))
+		if _, moved := errors.AsType[*errMoved](err); moved {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return l.Audit(ctx, "delivery", delivery, "person", nil, rec)
+	}
+}
+
+// A Story is one alert, what happened to it and where it was sent.
+type Story struct {
+	Alert      tocsin.Alert `json:"alert"`
+	Last       uint64       `json:"last"` // sequence in ALERTS of its last event
+	Events     []Event      `json:"events"`
+	Deliveries []Delivered  `json:"deliveries"`
+}
+
+// Stories yields every alert that ALERTS holds, in the order in which they
+// opened.
+func (l *Logs) Stories(ctx context.Context) ([]Story, error) {
+	var pages []*page
+	byID := map[string]*page{}
+	events := map[string][]Event{}
+	for ev, err := range l.events(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if ev.Kind == Watching {
+			continue
+		}
+		p := byID[ev.Alert]
+		if p == nil {
+			p = &page{alert: tocsin.Alert{ID: ev.Alert}}
+			p.begin(ev.Event)
+			byID[ev.Alert], pages = p, append(pages, p)
+		}
+		p.add(ev.seq, ev.Event)
+		events[ev.Alert] = append(events[ev.Alert], ev.Event)
+	}
+	deliveries, err := l.Deliveries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byAlert := map[string][]Delivered{}
+	for _, d := range deliveries {
+		byAlert[d.Alert] = append(byAlert[d.Alert], d)
+	}
+	out := make([]Story, 0, len(pages))
+	for _, p := range pages {
+		out = append(out, Story{p.alert, p.last, events[p.alert.ID], byAlert[p.alert.ID]})
+	}
+	return out, nil
+}
+
+func (l *Logs) events(ctx context.Context) iter.Seq2[posted, error] {
+	return func(yield func(posted, error) bool) {
+		for m, err := range l.read(ctx, streamAlerts, "alerts.*", 1) {
+			if err != nil {
+				yield(posted{}, err)
+				return
+			}
+			ev, err := decode[Event](m.Data)
+			if !yield(posted{m.Sequence, ev}, err) {
+				return
+			}
+		}
+	}
+}
+
+// A Verdict is what one watchlist says of one item.
+type Verdict struct {
+	Watchlist string        `json:"watchlist"`
+	Version   uint64        `json:"version"`
+	Query     string        `json:"query"`
+	Matched   bool          `json:"matched"`
+	Spans     []tocsin.Span `json:"spans,omitempty"`
+}
+
+// A Trace is what happened to one item, stage by stage.
+type Trace struct {
+	Seq         uint64        `json:"seq"` // in ITEMS
+	Item        tocsin.Item   `json:"item"`
+	Handled     bool          `json:"handled"` // the match stage is past it
+	Quarantined *Quarantined  `json:"quarantined,omitempty"`
+	Verdicts    []Verdict     `json:"verdicts"` // by the watchlists in force now, or by those it was decided with
+	Alert       *tocsin.Alert `json:"alert,omitempty"`
+	Events      []Event       `json:"events,omitempty"` // of that alert that this item caused
+	Deliveries  []Delivered   `json:"deliveries,omitempty"`
+}
+
+// Why traces every item whose address or GUID is url, oldest first.
+func (l *Logs) Why(ctx context.Context, url string) ([]Trace, error) {
+	stories, err := l.Stories(ctx)
+	if err != nil {
+		return nil, err
+	}
+	have, err := l.readWatch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	floor := uint64(0)
+	if c, err := l.items.Consumer(ctx, matchConsumer); err == nil {
+		floor = c.CachedInfo().AckFloor.Stream
+	}
+	var out []Trace
+	for m, err := range l.read(ctx, streamItems, "items.*", 1) {
+		if err != nil {
+			return nil, err
+		}
+		it, err := decode[tocsin.Item](m.Data)
+		if err != nil {
+			return nil, err
+		}
+		if !SameAddress(it.URL, url) && it.GUID != url {
+			continue
+		}
+		t := Trace{Seq: m.Sequence, Item: it, Handled: m.Sequence <= floor, Verdicts: verdicts(it, have)}
+		t.find(stories)
+		if t.Quarantined, err = l.quarantined(ctx, it.Source, m.Sequence); err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// SameAddress compares addresses as people copy them: without scheme, "www.",
+// fragment and closing slash.
+func SameAddress(a, b string) bool {
+	bare := func(s string) string {
+		s, _, _ = strings.Cut(s, "#")
+		_, s, _ = cutScheme(s)
+		return strings.TrimSuffix(strings.TrimPrefix(s, "www."), "/")
+	}
+	return a != "" && bare(a) == bare(b)
+}
+
+func cutScheme(s string) (scheme, rest string, ok bool) {
+	if scheme, rest, ok = strings.Cut(s, "://"); ok {
+		return scheme, rest, true
+	}
+	return "", s, false
+}
+
+func (t *Trace) find(stories []Story) {
+	for _, s := range stories {
+		for _, ev := range s.Events {
+			if ev.Copy.Source == t.Item.Source && ev.Copy.Item == t.Item.ID && ev.Copy.Rev == t.Item.Rev {
+				t.Alert, t.Handled = &s.Alert, true
+				t.Events = append(t.Events, ev)
+				t.Deliveries = s.Deliveries
+			}
+		}
+	}
+	// What it was decided with is the truth; what would match now is only a hint.
+	for _, ev := range t.Events {
+		for _, m := range ev.Matches {
+			i := slices.IndexFunc(t.Verdicts, func(v Verdict) bool { return v.Watchlist == m.Watchlist })
+			v := Verdict{m.Watchlist, m.Version, m.Query, true, m.Spans}
+			if i < 0 {
+				t.Verdicts = append(t.Verdicts, v)
+			} else {
+				t.Verdicts[i] = v
+			}
+		}
+	}
+}
+
+func verdicts(it tocsin.Item, have map[string]Watched) []Verdict {
+	var out []Verdict
+	doc := watchlist.NewDocument(it.Title, it.Text, it.Lang)
+	for key, w := range have {
+		if w.Watchlist == nil || w.Suspended {
+			continue
+		}
+		q, err := watchlist.Parse(w.Watchlist.Query)
+		if err != nil {
+			continue
+		}
+		spans, ok := q.Match(doc)
+		out = append(out, Verdict{Watchlist: strings.TrimPrefix(key, "watchlist."), Query: w.Watchlist.Query, Matched: ok, Spans: spans})
+	}
+	slices.SortFunc(out, func(a, b Verdict) int { return strings.Compare(a.Watchlist, b.Watchlist) })
+	return out
+}
+
+func (l *Logs) quarantined(ctx context.Context, source string, seq uint64) (*Quarantined, error) {
+	for m, err := range l.read(ctx, streamItems, "quarantine."+source, 1) {
+		if err != nil {
+			return nil, err
+		}
+		if q, err := decode[Quarantined](m.Data); err == nil && q.Seq == seq {
+			return &q, nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,219 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tocsin"
+
+	"github.com/nats-io/nats-server/v2/server/ats"
+)
+
+// bubble runs f on a fake clock, with JetStream inside. The clock starts at the
+// real time: the file store takes ages from a clock outside the bubble. The NATS
+// client pools its timers, and one of another clock must not come back here or
+// go on from here: two collections empty the pool.
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	empty := func() { runtime.GC(); runtime.GC() }
+	empty()
+	defer empty()
+	ats.Register()
+	defer ats.Unregister()
+	start := time.Now()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(start))
+		f(t)
+	})
+}
+
+// A rig is one process's pipeline over an embedded server in dir.
+type rig struct {
+	t    *testing.T
+	srv  *Server
+	logs *Logs
+	desk *desk
+	cfg  Config
+	end  func()
+}
+
+// newRig starts a server and applies p, but runs nothing yet.
+func newRig(t *testing.T, dir string, p Provision) *rig {
+	t.Helper()
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	srv, err := Embed(t.Context(), EmbedConfig{Dir: dir, Log: log, Floor: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, srv: srv, desk: &desk{refs: map[string]string{}}}
+	if err := Setup(t.Context(), srv.Bus(), 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if r.logs, err = OpenLogs(t.Context(), srv.Bus()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.logs.Apply(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	r.cfg = Config{Match: true, Send: true, Log: log, Traits: r.desk.traits, Prepare: r.desk.prepare, Find: r.desk.find}
+	return r
+}
+
+// run starts the stages; stop ends them, close the server too.
+func (r *rig) run() {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := Run(ctx, r.logs, r.cfg); err != nil {
+			r.t.Errorf("Run: %v", err)
+		}
+	})
+	r.end = func() { cancel(); wg.Wait(); r.end = nil }
+}
+
+func (r *rig) stop() {
+	if r.end != nil {
+		r.end()
+	}
+}
+
+func (r *rig) close() {
+	r.stop()
+	if err := r.srv.Close(); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// put appends an item to its source's log.
+func (r *rig) put(it tocsin.Item) uint64 {
+	r.t.Helper()
+	if it.Rev == 0 {
+		it.Rev = 1
+	}
+	if it.Seen.IsZero() {
+		it.Seen = time.Now().UTC()
+	}
+	last, err := lastSeq(r.t.Context(), r.srv.Bus(), streamItems, "items."+it.Source)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	seq, err := r.logs.Append(r.t.Context(), it.Source, last, []tocsin.Item{it})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return seq
+}
+
+// events reads all of ALERTS.
+func (r *rig) events() []Event {
+	r.t.Helper()
+	var out []Event
+	for m, err := range r.logs.read(r.t.Context(), streamAlerts, "alerts.*", 1) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		ev, err := decode[Event](m.Data)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		out = append(out, ev)
+	}
+	return out
+}
+
+// A desk is a provider: what arrives stays, whatever it answers.
+type desk struct {
+	mu     sync.Mutex
+	refs   map[string]string // delivery id -> ref
+	got    []tocsin.Delivery // every call that was applied, in order
+	edits  bool
+	finds  bool
+	rate   Traits
+	answer func(n int, d tocsin.Delivery) (apply bool, err error) // nil: apply, no error
+	hidden bool                                                   // history cannot be read
+	calls  int
+}
+
+func (k *desk) traits(string) Traits {
+	return Traits{Edits: k.edits, Finds: k.finds, Every: k.rate.Every, Burst: k.rate.Burst}
+}
+
+type call struct {
+	k *desk
+	d tocsin.Delivery
+}
+
+func (k *desk) prepare(_ context.Context, d tocsin.Delivery) (Ready, error) { return &call{k, d}, nil }
+
+func (c *call) Close() {}
+
+func (c *call) Send(context.Context) (string, error) {
+	k := c.k
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Now().After(c.d.NotAfter) {
+		return "", &tocsin.Outcome{Verdict: tocsin.Withheld}
+	}
+	k.calls++
+	apply, err := true, error(nil)
+	if k.answer != nil {
+		apply, err = k.answer(k.calls, c.d)
+	}
+	if !apply {
+		return "", err
+	}
+	k.got = append(k.got, c.d)
+	ref := c.d.Ref
+	if c.d.Kind != tocsin.Edit {
+		ref = fmt.Sprintf("m%d", len(k.got))
+		k.refs[c.d.ID] = ref
+	}
+	return ref, err
+}
+
+func (k *desk) find(_ context.Context, d tocsin.Delivery) (string, bool, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.hidden {
+		return "", false, errors.New("history: no permission")
+	}
+	ref, ok := k.refs[d.ID]
+	return ref, ok, nil
+}
+
+// posts are the messages that arrived, edits left out.
+func (k *desk) posts() []tocsin.Delivery {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []tocsin.Delivery
+	for _, d := range k.got {
+		if d.Kind != tocsin.Edit {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// missiles is a watchlist and a channel subscribed to it.
+func missiles() Provision {
+	return Provision{
+		Sources:       []tocsin.Source{{ID: "fr", Title: "France"}, {ID: "jp", Title: "Japan"}},
+		Watchlists:    []tocsin.Watchlist{{Name: "missiles", Query: `missile*`}},
+		Destinations:  []tocsin.Destination{{Name: "desk", Kind: "slack", To: "C1"}},
+		Subscriptions: []tocsin.Subscription{{Watchlist: "missiles", To: "desk"}},
+	}
+}
+
+func item(source, id, title, text string) tocsin.Item {
+	return tocsin.Item{Source: source, ID: id, GUID: id, Title: title, Text: text}
+}
+
+// quiet is for tests that cause trouble by the hundred.
+var quiet = slog.New(slog.DiscardHandler)

@@ -1,0 +1,186 @@
+// Package tocsin holds the nouns that every other package speaks in. It imports
+// only the standard library.
+//
+//	Source -> Item -> Statement -> Match -> Alert -> Delivery
+//
+// A Source yields Items, one for each entry it publishes. Items that say the
+// same are one Statement. An Item that satisfies a Watchlist is a Match, and a
+// Statement that was matched is an Alert: which watchlists matched and which
+// copies followed are events of the same Alert. A Subscription sends the
+// alerts of watchlists to a Destination, and a Delivery is one alert on its
+// way there.
+package tocsin
+
+import (
+	"regexp"
+	"time"
+)
+
+// Format is the version that every stored record carries as "v". A binary reads
+// all versions up to its own, and stops with a word at a newer one.
+const Format = 1
+
+// Name is the shape of the names that people give to sources, watchlists,
+// destinations and lists: they become parts of subjects, so no dots or spaces.
+var Name = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,63}$`)
+
+// A Source is somewhere official statements appear.
+type Source struct {
+	ID      string        `json:"id"`                // see Name
+	Kind    string        `json:"kind"`              // a name listed by feeds.Kinds; "" means feed
+	Title   string        `json:"title,omitempty"`   // who publishes it, for people: "France: Ministry for Europe"
+	URL     string        `json:"url"`               // where to look
+	Country string        `json:"country,omitempty"` // ISO 3166-1 alpha-2, or "" where none applies
+	Lang    string        `json:"lang,omitempty"`    // BCP 47, or "" if it varies
+	Zone    string        `json:"zone,omitempty"`    // IANA zone in which its times without a zone are read; "" means UTC
+	Every   time.Duration `json:"every"`             // between looks; at least 10 s, 0 means 60 s
+	Builtin bool          `json:"builtin,omitempty"` // from the starter directory: never having answered is listed, not alarmed
+}
+
+// An Item is one revision of one entry as its source published it.
+type Item struct {
+	V         int       `json:"v"`
+	Source    string    `json:"source"`
+	ID        string    `json:"id"`  // unique within the source and the same for all revisions; hex
+	Rev       int       `json:"rev"` // 1 is the first
+	GUID      string    `json:"guid,omitempty"`
+	URL       string    `json:"url,omitempty"` // absolute
+	Title     string    `json:"title"`         // plain text
+	Text      string    `json:"text"`          // plain text, the longest that the source itself gives; paragraphs by "\n\n"
+	Lang      string    `json:"lang,omitempty"`
+	Published time.Time `json:"published,omitzero"` // as claimed; shown, never trusted
+	Updated   time.Time `json:"updated,omitzero"`   // as claimed
+	Authors   []string  `json:"authors,omitempty"`
+	Tags      []string  `json:"tags,omitempty"`
+	Seen      time.Time `json:"seen"`               // when the document that brought this revision had been read; UTC
+	Baseline  bool      `json:"baseline,omitempty"` // it was there when the source was first read
+	Repaired  bool      `json:"repaired,omitempty"` // from a document that had to be repaired
+}
+
+// A Watchlist is a named query over statements.
+type Watchlist struct {
+	Name    string `json:"name"` // see Name
+	Query   string `json:"query"`
+	Builtin bool   `json:"builtin,omitempty"`
+}
+
+// Fields that a query can find words in.
+const (
+	FieldTitle = "title"
+	FieldText  = "text"
+)
+
+// A Span is where words that satisfied a query stand in the original text.
+type Span struct {
+	Term  string `json:"term"`  // as the query writes it
+	Field string `json:"field"` // FieldTitle or FieldText
+	Start int    `json:"start"` // byte offsets into that field: [Start, End)
+	End   int    `json:"end"`
+}
+
+// A Match is an item that satisfies a watchlist, and why.
+type Match struct {
+	Watchlist string `json:"watchlist"`
+	Version   uint64 `json:"version"` // the WATCH sequence of the watchlist as it matched
+	Query     string `json:"query,omitempty"`
+	Spans     []Span `json:"spans"` // in order of field (title first) and Start
+}
+
+// A Copy is one publication of an alert's statement: the first, a copy or a
+// revision of either.
+type Copy struct {
+	Source    string    `json:"source"`
+	Title     string    `json:"title"`     // the item's
+	Publisher string    `json:"publisher"` // the source's Title, or its ID
+	Country   string    `json:"country,omitempty"`
+	Lang      string    `json:"lang,omitempty"`
+	URL       string    `json:"url,omitempty"`
+	Item      string    `json:"item"` // Item.ID
+	Rev       int       `json:"rev"`
+	Seq       uint64    `json:"seq"` // in ITEMS
+	Published time.Time `json:"published,omitzero"`
+	Updated   time.Time `json:"updated,omitzero"`
+	Seen      time.Time `json:"seen"`
+	Baseline  bool      `json:"baseline,omitempty"`
+}
+
+// An Alert is a statement that matched at least one watchlist, as it stands
+// after some of its events.
+type Alert struct {
+	ID      string    `json:"id"`
+	Opened  time.Time `json:"opened"`
+	Matches []Match   `json:"matches"` // one a watchlist, in the order they matched; spans are those of First
+	Copies  []Copy    `json:"copies"`  // every item once, at its latest revision; the first is the evidence it opened on
+	Excerpt string    `json:"excerpt"` // of the first item's text, at most 500 bytes, around the first matched words
+	Marks   []Span    `json:"marks"`   // matched words in the first item's Title, and in Excerpt (Field text, offsets into Excerpt)
+	Revised int       `json:"revised"` // changes by publishers since it opened
+}
+
+// First is the publication that the alert opened on.
+func (a Alert) First() Copy { return a.Copies[0] }
+
+// Publishers are the sources that published the statement, each once, in the
+// order they did.
+func (a Alert) Publishers() []Copy {
+	var out []Copy
+	seen := map[string]bool{}
+	for _, c := range a.Copies {
+		if !seen[c.Source] {
+			seen[c.Source] = true
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// A Destination is where alerts go.
+type Destination struct {
+	Name  string `json:"name"`            // see Name
+	Kind  string `json:"kind"`            // a name listed by notifiers.Kinds
+	To    string `json:"to,omitempty"`    // channel id, mail address …, as the kind defines
+	Owner string `json:"owner,omitempty"` // mail address of the person who hears when it breaks
+}
+
+// A Subscription sends the alerts of a watchlist to a destination. It is valid
+// for the ALERTS sequences (From, Until].
+type Subscription struct {
+	Watchlist string `json:"watchlist"`
+	To        string `json:"to"`              // Destination.Name
+	From      uint64 `json:"from"`            // ALERTS' last sequence when it began
+	Until     uint64 `json:"until,omitempty"` // 0 while it lasts
+}
+
+// Summary tells a subscriber what was already there when sources were read for
+// the first time.
+type Summary struct {
+	Sources    int      `json:"sources"`  // watched
+	Answered   int      `json:"answered"` // read at least once
+	Silent     []string `json:"silent"`   // publishers that did not answer, in order
+	Watchlists []string `json:"watchlists"`
+	Matching   int      `json:"matching"` // statements already there that match the watchlists
+	Newest     []Alert  `json:"newest"`   // of them, at most 5, newest claimed date first
+}
+
+// What a Delivery asks of a notifier.
+const (
+	Post   = "post"   // a new message about Alert
+	Edit   = "edit"   // bring the message Ref to Alert's present state
+	Digest = "digest" // a new message about Summary
+	Notice = "notice" // a new message of Text, for operators
+	Update = "update" // bring the message Ref to Text, for operators
+)
+
+// A Delivery is one message on its way to one destination.
+type Delivery struct {
+	ID       string // opaque; the same for every attempt at the same message
+	Kind     string // Post, Edit, Digest, Notice or Update
+	To       Destination
+	Alert    Alert     // for Post and Edit
+	Summary  Summary   // for Digest
+	Text     string    // for Notice and Update: plain text of one or more lines
+	Ref      string    // for Edit and Update: the id that Send gave for the message to change
+	Since    time.Time // when the first attempt was decided: the mail's Date, and the look-up's start
+	NotAfter time.Time // no byte of the message may leave after this; zero means no bound
+	Late     string    // why it is sent more than a minute after it was seen; "" if it is not
+	Repeat   bool      // an earlier attempt may have arrived: say so in the message
+}
