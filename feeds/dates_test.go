@@ -60,6 +60,8 @@ func TestDatesAreReadAsTheirSourceMeansThem(t *testing.T) {
 		{date: "2024年1月10日 12:00", src: tocsin.Source{Zone: "Asia/Tokyo"}, want: "2024-01-10T03:00:00Z"},
 		{date: "令和6年1月10日", want: "2024-01-10T00:00:00Z"},
 		{date: "26-04-17\n      14:44", src: vienna, want: "2026-04-17T12:44:00Z"},
+		{date: "12:30 23-01-2024", want: "2024-01-23T12:30:00Z"},
+		{date: "09:15, 2024-01-10", want: "2024-01-10T09:15:00Z"},
 		{date: "10.01.2024", want: "2024-01-10T00:00:00Z"},
 		{date: "10.1.2024 klo 10.30", src: in("FI", "fi"), want: "2024-01-10T10:30:00Z"},
 		// months in other languages

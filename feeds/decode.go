@@ -2,6 +2,7 @@ package feeds
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"mime"
 	"slices"
@@ -219,10 +220,9 @@ var c1 = [32]rune{
 // maxSample is how many bytes are looked at to detect a charset.
 const maxSample = 16 << 10
 
-// usual are the charsets other than UTF-8 in which a language is written, the
-// most frequent first.
+// usual are the charsets other than UTF-8 in which a language is written.
 var usual = map[string][]string{
-	"ru": {"windows-1251", "koi8-r", "iso-8859-5"}, "uk": {"windows-1251", "koi8-u", "koi8-r"}, "be": {"windows-1251"}, "bg": {"windows-1251"}, "mk": {"windows-1251"}, "sr": {"windows-1251", "windows-1250"},
+	"ru": {"windows-1251", "koi8-u", "iso-8859-5"}, "uk": {"windows-1251", "koi8-u"}, "be": {"windows-1251"}, "bg": {"windows-1251"}, "mk": {"windows-1251"}, "sr": {"windows-1251", "windows-1250"},
 	"ja": {"shift_jis", "euc-jp", "iso-2022-jp"}, "ko": {"euc-kr"}, "zh": {"gb18030", "big5"},
 	"ar": {"windows-1256", "iso-8859-6"}, "fa": {"windows-1256"}, "he": {"windows-1255"}, "el": {"windows-1253", "iso-8859-7"}, "tr": {"windows-1254"},
 	"pl": {"iso-8859-2", "windows-1250"}, "cs": {"windows-1250", "iso-8859-2"}, "sk": {"windows-1250", "iso-8859-2"}, "hu": {"iso-8859-2", "windows-1250"}, "ro": {"iso-8859-2", "windows-1250"}, "hr": {"windows-1250", "iso-8859-2"}, "sl": {"windows-1250", "iso-8859-2"},
@@ -235,17 +235,36 @@ func detect(b []byte, lang string) string {
 	if err != nil || len(guesses) == 0 {
 		return "windows-1252"
 	}
+	// The detector's order among equals is chance: the language's own order decides.
+	slices.SortFunc(guesses, func(a, b chardet.Result) int {
+		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(rank(a, lang), rank(b, lang)), strings.Compare(a.Charset, b.Charset))
+	})
+	best := ""
 	for _, g := range guesses {
-		if name := canonicalCharset(g.Charset); g.Confidence >= 10 && slices.Contains(usual[lang], name) {
+		name := guessed(g)
+		if g.Confidence >= 10 && slices.Contains(usual[lang], name) {
 			return name
 		}
-	}
-	for _, g := range guesses {
-		if name := canonicalCharset(g.Charset); name != "" && !strings.HasPrefix(name, "utf-") {
-			return name
+		if best == "" && !strings.HasPrefix(name, "utf-") {
+			best = name
 		}
 	}
-	return "windows-1252"
+	return cmp.Or(best, "windows-1252")
+}
+
+// rank is the place of a guess among the charsets that are usual in a language.
+func rank(g chardet.Result, lang string) int {
+	if i := slices.Index(usual[lang], guessed(g)); i >= 0 {
+		return i
+	}
+	return len(usual[lang])
+}
+
+func guessed(g chardet.Result) string {
+	if name := canonicalCharset(g.Charset); name != "koi8-r" {
+		return name
+	}
+	return "koi8-u" // the same but for box drawings, where it has letters
 }
 
 // sample is the text of b that is not ASCII, with the words around it.

@@ -33,7 +33,7 @@ func ParseFeed(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 	n := &notes{}
 	body, encoding := decode(r.Body, r.Type, src.Lang, n)
 	text := bytes.TrimLeft(clean(body, n), " \t\r\n\ufeff")
-	in := input{text: text, base: base(r), dates: newCalendar(src, r.At), notes: n}
+	in := input{raw: r.Body, text: text, base: base(r), dates: newCalendar(src, r.At), notes: n}
 	if doc, err = in.read(); err != nil {
 		return Document{}, err
 	}
@@ -82,7 +82,7 @@ func (in input) xml() (Document, error) {
 		return Document{}, errHostile
 	}
 	if !ok || len(o.blocks) == 0 && (o.lead != "" || foreignRDF(o.root)) {
-		return Document{}, explain(in.text, o.lead)
+		return Document{}, in.explain(o.lead)
 	}
 	in.outlined(o)
 	k := in.skeleton(s, o)

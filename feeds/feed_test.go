@@ -173,6 +173,9 @@ func TestDirtyFeedsLoseNoWholeEntry(t *testing.T) {
 		{name: "cut within the last tag", body: []byte(good[:len(good)-1]), repair: "ends before its last tag"},
 		{name: "entry not closed", body: swap("</item>\n"+second, "\n"+second), repair: "an entry that was not closed"},
 		{name: "title not closed", body: swap("un</title>", "un"), repair: "tags that are not closed"},
+		{name: "quote not closed", body: []byte(strings.ReplaceAll(good, "<guid>", `<guid isPermaLink="true>`))},
+		{name: "extensions not closed", body: swap("<item>", strings.Repeat("<x:a>", 30000)+"<item>"), repair: "not closed (30000 times)"},
+		{name: "comments not closed", body: swap("missiles", strings.Repeat("<!-- ", 30000)+"missiles"), repair: "bare <"},
 		{name: "CDATA not closed", body: []byte(strings.NewReplacer("<description>", "<description><![CDATA[", "transferts été</description>", "transferts été]]></description>").Replace(good)), repair: "CDATA that is not closed"},
 		{name: "end tags too many", body: swap("</item>\n"+second, "</p></b></item></x>\n"+second)},
 		{name: "inside an HTML page", body: []byte("<!DOCTYPE html><html><body>" + good + "</body></html>"), repair: "inside an HTML page"},
@@ -220,6 +223,7 @@ func TestWhatIsNoFeedSaysWhatItIs(t *testing.T) {
 		{"other RDF", `<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:foaf="http://xmlns.com/foaf/0.1/"><foaf:Person/></rdf:RDF>`, "not a feed"},
 		{"other JSON", `{"error": "no such feed"}`, "a JSON document without items"},
 		{"text", "Service unavailable", `it begins "Service unavailable"`},
+		{"gzip", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc", "application/x-gzip, not a feed"},
 		{"PDF", "%PDF-1.7\n%\xe2\xe3\xcf\xd3", "application/pdf, not a feed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -235,7 +239,7 @@ func TestWhatIsNoFeedSaysWhatItIs(t *testing.T) {
 }
 
 func TestTransferThatBrokeOffIsCut(t *testing.T) {
-	body := []byte(fmt.Sprintf(twoItems, "utf-8"))
+	body := fmt.Appendf(nil, twoItems, "utf-8")
 	doc, err := ParseFeed(tocsin.Source{}, fetch.Response{Body: body, Cut: true})
 	if err != nil || !doc.Cut || len(doc.Items) != 2 || len(doc.Repairs) != 1 {
 		t.Errorf("got %d entries, cut %v, repairs %q, error %v", len(doc.Items), doc.Cut, doc.Repairs, err)

@@ -97,7 +97,7 @@ func (c *decision) look() {
 	for _, u := range []string{c.doc.Feed.Link, c.source.URL} {
 		l, _ := canonicalLink(u)
 		own[f.hash(c.source.ID, aliasLink, l)] = true
-		own[f.hash(c.source.ID, aliasGUID, u)] = true
+		own[f.hash(c.source.ID, aliasGUID, canonicalGUID(u))] = true
 	}
 	c.looks = make([]sight, 0, len(c.doc.Items))
 	there := make(map[uint64]bool, len(c.doc.Items))
@@ -382,25 +382,27 @@ func (c *decision) trust(kind aliasKind) trust {
 }
 
 // differs reports whether v says something else than entry x last did. Behind a
-// proven alias that takes a text that is wholly different and a title that is
-// different, wholly so where nothing else speaks against it. Otherwise a title
-// or a text that is not nearly the same is enough.
+// proven alias that takes a text that is wholly different, and, where nothing
+// else speaks against it, a title that is too; a text that many have tells
+// nothing. Otherwise a title or a text that is not nearly the same is enough.
 func (c *decision) differs(v *sight, x int, sign trust) bool {
 	e := &c.entries[x]
 	title, titles := alike(v.gist.title[:], e.title[:])
 	text, texts := alike(v.gist.text[:], e.text[:])
-	retitled := title*4 < titles*3
 	if sign == doubtful {
-		return (retitled || text*10 < texts*6) && !(v.telling && e.telling && text*10 >= texts*9)
-	}
-	if sign == good && title*3 >= titles {
-		retitled = false
+		return (title*5 < titles*3 || text*5 < texts*3) && !(v.telling && e.telling && text*10 >= texts*9)
 	}
 	if c.common[v.gist.text] {
-		texts = 0 // a text that many have tells nothing
+		texts = 0
 	}
-	rewritten := text*10 < texts
-	return retitled && (rewritten || texts == 0) || titles == 0 && rewritten
+	retitled, rewritten := title*3 < titles, text*10 < texts
+	switch {
+	case texts == 0:
+		return retitled
+	case titles == 0 || sign == shaken:
+		return rewritten
+	}
+	return retitled && rewritten
 }
 
 // migrate maps a whole source by what its entries say, where half and at least

@@ -476,6 +476,24 @@ func TestTheSourcesOwnLinkIsNoAlias(t *testing.T) {
 	}
 }
 
+func TestAKnownGUIDWithANewLinkAndAnotherTextIsANewItemThoughTitlesAreAlike(t *testing.T) {
+	r := newReading(t)
+	of := func(n int, about string) Entry {
+		e := entry(n)
+		e.Title = "Statement by the spokesperson of the ministry on " + about
+		return e
+	}
+	r.read(of(1, "grain"), of(2, "ferries"), of(3, "a census"))
+	e := of(8, "airspace")
+	e.GUID = entry(2).GUID
+	r.want(r.read(e, of(1, "grain")), e.Title)
+
+	e = of(1, "grain exports") // its link is the same: the publisher's edit
+	if got := r.read(e); len(got) != 1 || got[0].Rev != 2 {
+		t.Errorf("got %+v, want revision 2", got)
+	}
+}
+
 func TestATextThatManyHaveDoesNotMakeAReusedGUIDTheSameEntry(t *testing.T) {
 	r := newReading(t)
 	brief := func(e *Entry) { e.Text = "Read more." }

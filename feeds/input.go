@@ -9,6 +9,7 @@ import (
 
 // An input is a document that has been decoded, and what is needed to read it.
 type input struct {
+	raw   []byte   // as it came
 	text  []byte   // UTF-8
 	base  *url.URL // for relative addresses; nil if unknown
 	dates *calendar

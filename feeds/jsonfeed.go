@@ -12,18 +12,13 @@ import (
 	jsonfeed "github.com/mmcdole/gofeed/json"
 )
 
-// maxJSONDepth is how deep values may be nested. A feed needs 5, extensions of
-// it a few more.
-const maxJSONDepth = 64
-
 // A jsonOutline is where the entries of a JSON Feed stand.
 type jsonOutline struct {
 	head  []byte // the document without them
 	items []span
 	array bool // it has a list named items
 	cut   bool
-	deep  bool // values are nested deeper than maxJSONDepth
-	left  int  // entries that are not in items, because they are too many
+	left  int // entries that are not in items, because they are too many
 }
 
 // outlineJSON finds the entries of a JSON Feed by its brackets alone, so that
@@ -41,10 +36,6 @@ func outlineJSON(b []byte) (o jsonOutline) {
 			i = end
 		case '{', '[':
 			depth++
-			if depth > maxJSONDepth {
-				o.deep = true
-				return o
-			}
 			if depth == 2 && b[i] == '[' && listStart < 0 && string(b[key.start:min(key.end, len(b))]) == "items" {
 				listStart, inItems, o.array = i+1, true, true
 			}
@@ -97,9 +88,6 @@ func headOf(b []byte, start, end int) []byte {
 
 func (in input) json() (Document, error) {
 	o := outlineJSON(in.text)
-	if o.deep {
-		return Document{}, errHostile
-	}
 	var head jsonfeed.Feed
 	err := unmarshal(o.head, &head)
 	if !o.array && !strings.Contains(head.Version, "jsonfeed.org") {

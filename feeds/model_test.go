@@ -91,7 +91,8 @@ func TestModelNothingNewIsEverMissed(t *testing.T) {
 	ways := slices.DeleteFunc(slices.Clone(shared), func(w struct {
 		name string
 		do   func(e *Entry)
-	}) bool {
+	},
+	) bool {
 		return slices.Contains([]string{"equal titles and summaries", "only links"}, w.name) // the model tells entries by what they say
 	})
 	runs := 600

@@ -9,16 +9,32 @@ import (
 
 // bots are words of the pages by which sites keep programs out.
 var bots = []struct{ mark, who string }{
-	{"_incapsula_resource", "Imperva"}, {"incapsula incident", "Imperva"},
-	{"cf-chl", "Cloudflare"}, {"cf_chl", "Cloudflare"}, {"just a moment...", "Cloudflare"}, {"attention required! | cloudflare", "Cloudflare"},
-	{"perfdrive.com", "Radware"}, {"radware", "Radware"}, {"ddos-guard", "DDoS-Guard"}, {"datadome", "DataDome"}, {"px-captcha", "PerimeterX"},
-	{"akamai", "Akamai"}, {"errors.edgesuite.net", "Akamai"}, {"awswaf", "AWS WAF"}, {"sucuri", "Sucuri"},
-	{"g-recaptcha", "captcha"}, {"h-captcha", "captcha"}, {"captcha", "captcha"}, {"checking your browser", "browser check"}, {"enable javascript and cookies", "browser check"},
+	{"_incapsula_resource", "Imperva"},
+	{"incapsula incident", "Imperva"},
+	{"cf-chl", "Cloudflare"},
+	{"cf_chl", "Cloudflare"},
+	{"just a moment...", "Cloudflare"},
+	{"attention required! | cloudflare", "Cloudflare"},
+	{"perfdrive.com", "Radware"},
+	{"radware", "Radware"},
+	{"ddos-guard", "DDoS-Guard"},
+	{"datadome", "DataDome"},
+	{"px-captcha", "PerimeterX"},
+	{"akamai", "Akamai"},
+	{"errors.edgesuite.net", "Akamai"},
+	{"awswaf", "AWS WAF"},
+	{"sucuri", "Sucuri"},
+	{"g-recaptcha", "captcha"},
+	{"h-captcha", "captcha"},
+	{"captcha", "captcha"},
+	{"checking your browser", "browser check"},
+	{"enable javascript and cookies", "browser check"},
 }
 
 // explain says in one line what a document that is no feed is, and what a
 // person can do. lead is the name of its first element, if it has one.
-func explain(text []byte, lead string) error {
+func (in input) explain(lead string) error {
+	text := in.text
 	if len(text) == 0 {
 		return fmt.Errorf("an empty document, not a feed: open the address in a browser; if it is empty there too, ask the publisher")
 	}
@@ -36,7 +52,7 @@ func explain(text []byte, lead string) error {
 	case name != "":
 		return fmt.Errorf("an XML document with the root <%s>, not a feed: check the address", strings.Trim(short(lead), `"`))
 	}
-	if kind := http.DetectContentType(text); !strings.HasPrefix(kind, "text/") {
+	if kind := http.DetectContentType(in.raw); !strings.HasPrefix(kind, "text/") {
 		return fmt.Errorf("%s, not a feed: check the address", kind)
 	}
 	return fmt.Errorf("plain text, not a feed: it begins %s; check the address", short(leadText(text)))

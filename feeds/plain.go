@@ -17,7 +17,7 @@ func plain(s string) string {
 		return lines(s)
 	}
 	text, tags := strip(s)
-	if !tags && strings.IndexAny(text, "<&") >= 0 && (looksHTML(text) || unescape([]byte(text), nil) != text) {
+	if !tags && strings.ContainsAny(text, "<&") && (looksHTML(text) || unescape([]byte(text), nil) != text) {
 		text, _ = strip(text)
 	}
 	return text
@@ -207,7 +207,7 @@ func onlyBlank(b []byte) bool {
 // line between two others.
 func lines(s string) string {
 	s = strings.TrimSpace(s)
-	if strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 && strings.Index(s, "  ") < 0 && strings.IndexByte(s, '\t') < 0 {
+	if strings.IndexByte(s, '\n') < 0 && strings.IndexByte(s, '\r') < 0 && !strings.Contains(s, "  ") && strings.IndexByte(s, '\t') < 0 {
 		return strings.Clone(s) // not a part of the document, which it would keep in memory
 	}
 	p := textFlow{out: make([]byte, 0, len(s))}

@@ -10,7 +10,7 @@ func TestPlainIsWhatAPersonReads(t *testing.T) {
 		{"text", "  just text ", "just text"},
 		{"lines of text", "one\r\n two\n\n\n\nthree ", "one\ntwo\n\nthree"},
 		{"entities", "Fish &amp; chips &eacute; &#8217;&#146;", "Fish & chips é ’’"},
-		{"no entities", "AT&T ?a=1&copy=2", "AT&T ?a=1&copy=2"},
+		{"no entities", "AT&T ?a=1&copy=2&reg=3;x", "AT&T ?a=1&copy=2&reg=3;x"},
 		{"paragraphs", "<p>One  \n two</p>\n<p>three</p>", "One two\n\nthree"},
 		{"break", "one<br>two<br/>three", "one\ntwo\nthree"},
 		{"two breaks", "one<br><br />two", "one\n\ntwo"},

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -60,6 +61,7 @@ type Poller struct {
 	Log        Log                                                                               // required
 	Get        func(ctx context.Context, url string, v fetch.Validators) (fetch.Response, error) // required
 	Probe      func(ctx context.Context, s tocsin.Source, r fetch.Response) error                // tries the first document of each source elsewhere before it is read here; an error means that it is not to be read. nil means that none is tried
+	Before     func(r fetch.Response)                                                            // a test's, before a document is read; nil is allowed
 	Quarantine func(ctx context.Context, source, reason string, body []byte) error               // keeps a document that could not be read; nil means that none is kept
 	Fetched    func(source string, at time.Time)                                                 // a source answered; nil is allowed
 	Report     func(Trouble)                                                                     // in the order in which troubles begin, change and end; must not block for long; nil is allowed
@@ -72,8 +74,9 @@ type Poller struct {
 
 	once  sync.Once
 	wake  chan struct{}
-	tell  sync.Mutex // orders calls of Report
-	mu    sync.Mutex // guards what follows
+	reads chan struct{} // bounds documents in memory: what is being read takes ten times its size
+	tell  sync.Mutex    // orders calls of Report
+	mu    sync.Mutex    // guards what follows
 	tasks map[string]*task
 	queue queue
 	busy  map[string]int     // polls in flight, by host
@@ -124,6 +127,7 @@ func (p *Poller) least() time.Duration { return cmp.Or(p.Least, minPace) }
 func (p *Poller) init() {
 	p.once.Do(func() {
 		p.wake = make(chan struct{}, 1)
+		p.reads = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
 		p.tasks, p.busy, p.held, p.hosts = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]int{}
 		p.Slog = cmp.Or(p.Slog, slog.Default())
 		p.Workers = cmp.Or(p.Workers, 64)
@@ -550,6 +554,8 @@ func (p *Poller) begin(ctx context.Context, t *task, s tocsin.Source) error {
 // log has moved instead: then the tail is known now, and nothing of the document
 // was used.
 func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Response) (res result, moved bool) {
+	p.reads <- struct{}{}
+	defer func() { <-p.reads }()
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	d, res, ok := p.read(ctx, t, s, r)
@@ -639,6 +645,9 @@ func (p *Poller) parse(s tocsin.Source, r fetch.Response) (d Document, crashed b
 			crashed, err = true, fmt.Errorf("parse %s: panic: %v at %s", s.ID, v, panicked(debug.Stack()))
 		}
 	}()
+	if p.Before != nil {
+		p.Before(r)
+	}
 	kinds, name := p.kinds, cmp.Or(s.Kind, "feed")
 	if kinds == nil {
 		kinds = Kinds

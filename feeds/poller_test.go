@@ -3,6 +3,7 @@ package feeds
 import (
 	"bytes"
 	"context"
+	"encoding/gob"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -165,15 +166,12 @@ func (w *web) get(ctx context.Context, url string, v fetch.Validators) (fetch.Re
 	p.at++
 	p.most = max(p.most, p.at)
 	delay, err := p.delay, p.err
-	etag := fmt.Sprint(url, p.version)
+	etag := fmt.Sprint("v", p.version)
 	r := fetch.Response{URL: url, Moved: p.moved, Validators: fetch.Validators{ETag: etag}, Unchanged: v.ETag == etag}
 	if !r.Unchanged && err == nil {
 		p.got++
 		if r.Body = p.body; r.Body == nil {
-			r.Body, _ = json.Marshal(struct {
-				Document
-				Cut bool
-			}{p.doc, p.doc.Cut})
+			r.Body = packed(p.doc)
 		}
 	}
 	w.mu.Unlock()
@@ -200,16 +198,20 @@ var testKinds = []Kind{{Name: "feed", Parse: func(_ tocsin.Source, r fetch.Respo
 		var d *Document
 		return *d, nil
 	}
-	var d struct {
-		Document
-		Cut bool
-	}
-	if err := json.Unmarshal(r.Body, &d); err != nil {
+	var d Document
+	if err := gob.NewDecoder(bytes.NewReader(r.Body)).Decode(&d); err != nil {
 		return Document{}, errors.New("it is no feed: it begins with " + string(r.Body[:min(len(r.Body), 6)]))
 	}
-	d.Document.Cut = d.Cut
-	return d.Document, nil
+	return d, nil
 }}}
+
+func packed(d Document) []byte {
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(d); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
 
 // A bench is a poller on a fake clock with what surrounds it.
 type bench struct {
@@ -461,7 +463,7 @@ func TestWhenMostHostsFailTogetherItIsOurOutage(t *testing.T) {
 		after(6 * time.Hour)
 		b.wantTroubles(t, "outage our outage")
 		for _, s := range all {
-			if st := b.of(s.ID); st.Failures != 0 || st.Next.Sub(time.Now()) > 70*time.Second || st.Polls[PollOutage] < 300 {
+			if st := b.of(s.ID); st.Failures != 0 || time.Until(st.Next) > 70*time.Second || st.Polls[PollOutage] < 300 {
 				t.Fatalf("status in an outage %+v", st)
 			}
 		}
@@ -731,6 +733,80 @@ func TestARemovedSourceThatComesBackInFlightIsPolledByOneOnly(t *testing.T) {
 			t.Errorf("%d polls at a time, %d in all", p.most, len(p.asked))
 		}
 		b.stop()
+	})
+}
+
+func TestASourceThatIsRemovedInFlightIsNotPolledAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		b := newBench(t, s)
+		b.web.set(s.URL, func(p *page) { p.doc.Items = entries(1, 2); p.delay = 30 * time.Second })
+		b.start(t)
+		after(10 * time.Second)
+		b.Set(nil)
+		after(time.Hour)
+		if n := len(b.web.asked(s.URL)); n != 1 || len(b.Status()) != 0 || len(b.tasks) != 0 {
+			t.Errorf("asked %d times, %d listed", n, len(b.Status()))
+		}
+		b.stop()
+	})
+}
+
+func TestARevisionByAnotherPollerIsKnownBeforeAnythingIsTakenForKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		b := newBench(t, s)
+		b.web.publish(s.URL, entry(1), entry(2))
+		var asked []fetch.Validators
+		b.Get = func(ctx context.Context, url string, v fetch.Validators) (fetch.Response, error) {
+			b.mu.Lock()
+			asked = append(asked, v)
+			b.mu.Unlock()
+			return b.web.get(ctx, url, v)
+		}
+		b.start(t)
+		after(time.Minute)
+		other := b.mem.items(s.ID)[0] // another poller saw another text, and died
+		other.Rev, other.Text = 2, other.Text+" revised"
+		if _, err := b.mem.Append(t.Context(), s.ID, 2, []tocsin.Item{other}); err != nil {
+			t.Fatal(err)
+		}
+		b.web.publish(s.URL, entry(1), entry(2)) // which is gone again
+		b.mu.Lock()
+		asked = nil
+		b.mu.Unlock()
+		after(70 * time.Second)
+		if got := b.mem.items(s.ID); len(got) != 4 || got[3].Rev != 3 || got[3].Text != entry(2).Text {
+			t.Errorf("%d items, want the log to end with what the source says", len(got))
+		}
+		if len(asked) != 2 || asked[1] != (fetch.Validators{}) {
+			t.Errorf("asked with %+v, want the second time for everything", asked)
+		}
+		b.stop()
+	})
+}
+
+func TestARevisionThatCameBeforeAStartIsKnownThoughTheDocumentHasNotChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		b := newBench(t, s)
+		b.web.publish(s.URL, entry(1), entry(2))
+		b.start(t)
+		after(time.Minute)
+		b.stop()
+		other := b.mem.items(s.ID)[0]
+		other.Rev, other.Text = 2, other.Text+" revised"
+		if _, err := b.mem.Append(t.Context(), s.ID, 2, []tocsin.Item{other}); err != nil {
+			t.Fatal(err)
+		}
+		c := newBench(t, s)
+		c.Log, c.Get = b.mem, b.web.get
+		c.start(t)
+		after(time.Minute)
+		if got := b.mem.items(s.ID); len(got) != 4 || got[3].Text != entry(2).Text {
+			t.Errorf("%d items, want the log to end with what the source says", len(got))
+		}
+		c.stop()
 	})
 }
 
@@ -1203,7 +1279,7 @@ func TestMemoryOfAThousandSourcesIsSmall(t *testing.T) {
 	b := newBench(t, sources(n)...)
 	b.Log = forgetful{}
 	es := entries(1, 40)
-	body, _ := json.Marshal(Document{Items: es})
+	body := packed(Document{Items: es})
 	b.Get = func(_ context.Context, url string, _ fetch.Validators) (fetch.Response, error) {
 		return fetch.Response{Body: body, Validators: fetch.Validators{ETag: `"` + url[8:20] + `"`, Hash: strings.Repeat("0", 32)}, At: noon}, nil
 	}
@@ -1212,8 +1288,6 @@ func TestMemoryOfAThousandSourcesIsSmall(t *testing.T) {
 		task, src, host, _ := b.due(time.Now().Add(time.Hour))
 		b.finish(task, src, host, b.poll(t.Context(), task, src))
 		task.next = task.next.Add(24 * time.Hour)
-		b.mu.Lock()
-		b.mu.Unlock()
 	}
 	per := int(heap()-before) / n
 	t.Logf("%d bytes for a source of 40 entries", per)
@@ -1230,6 +1304,7 @@ func (forgetful) Load(context.Context, string) ([]byte, error) { return nil, nil
 func (forgetful) Tail(context.Context, string, uint64) iter.Seq2[Record, error] {
 	return func(func(Record, error) bool) {}
 }
+
 func (forgetful) Append(_ context.Context, _ string, expect uint64, items []tocsin.Item) (uint64, error) {
 	return expect + uint64(len(items)), nil
 }

@@ -38,7 +38,7 @@ func (f *folder) gist(source, title, text string) gist {
 
 func (f *folder) exact(title, text string) uint64 {
 	f.buf = append(append(append(f.buf[:0], title...), 0), text...)
-	return f.sum(f.buf)
+	return max(1, mix(f.buf))
 }
 
 func (f *folder) folded(source, title, text string, exact uint64) gist {
@@ -111,22 +111,28 @@ func (f *folder) fold(s string, pairs bool) {
 	f.buf = buf
 }
 
-// take adds a word to the sketch, by itself or with the hash of the one before,
-// and returns its hash.
-func (f *folder) take(word []byte, prev uint64, pair bool) uint64 {
-	const odd = 0xd6e8feb86659fd93
-	h := uint64(len(word))
-	for len(word) >= 8 {
-		h = (h ^ binenc.LittleEndian.Uint64(word)) * odd
+const odd = 0xd6e8feb86659fd93
+
+// mix is a fast hash. It is no secret how to make two texts that have the same:
+// whoever did so would only hide revisions of their own entries.
+func mix(b []byte) uint64 {
+	h := uint64(len(b))
+	for ; len(b) >= 8; b = b[8:] {
+		h = (h ^ binenc.LittleEndian.Uint64(b)) * odd
 		h ^= h >> 32
-		word = word[8:]
 	}
 	var last uint64
-	for _, c := range word {
+	for _, c := range b {
 		last = last<<8 | uint64(c)
 	}
 	h = (h ^ last) * odd
-	h ^= h >> 32
+	return h ^ h>>32
+}
+
+// take adds a word to the sketch, by itself or with the hash of the one before,
+// and returns its hash.
+func (f *folder) take(word []byte, prev uint64, pair bool) uint64 {
+	h := mix(word)
 	x := h
 	if pair {
 		x += prev * 0x9e3779b97f4a7c15

@@ -390,7 +390,7 @@ func (st *State) look(f *folder, source, guid, link string, g gist) look {
 	l, home := canonicalLink(link)
 	_, homely := canonicalLink(guid)
 	v := look{gist: g}
-	v.all = [...]uint64{f.hash(source, aliasGUID, strings.TrimSpace(guid)), f.hash(source, aliasLink, l)}
+	v.all = [...]uint64{f.hash(source, aliasGUID, canonicalGUID(guid)), f.hash(source, aliasLink, l)}
 	for kind := range aliasPrint {
 		if st.churn[kind] >= churned {
 			v.all[kind] = 0
@@ -464,19 +464,26 @@ func canonicalLink(link string) (canonical string, home bool) {
 	}
 	host := strings.TrimPrefix(strings.ToLower(u.Host), "www.")
 	host = strings.TrimSuffix(strings.TrimSuffix(host, ":443"), ":80")
+	kept := strings.FieldsFunc(u.RawQuery, func(r rune) bool { return r == '&' })
+	kept = slices.DeleteFunc(kept, func(p string) bool {
+		name, _, _ := strings.Cut(p, "=")
+		return isCampaign(strings.ToLower(name))
+	})
 	c := host + strings.TrimRight(u.EscapedPath(), "/")
-	sep := "?"
-	for p := range strings.SplitSeq(u.RawQuery, "&") {
-		if name, _, _ := strings.Cut(p, "="); p == "" || isCampaign(strings.ToLower(name)) {
-			continue
-		}
-		c += sep + p
-		sep = "&"
+	if len(kept) > 0 {
+		c += "?" + strings.Join(kept, "&")
 	}
 	if u.Fragment != "" && !isCampaign(strings.ToLower(u.Fragment)) {
 		c += "#" + u.Fragment
 	}
 	return c, c == host
+}
+
+// canonicalGUID is the GUID, or, where it is an address, what canonicalLink
+// leaves of it: a site that moves to https keeps its GUIDs.
+func canonicalGUID(guid string) string {
+	c, _ := canonicalLink(guid)
+	return c
 }
 
 func isCampaign(name string) bool {

@@ -26,11 +26,12 @@ import (
 //   - Report and Clear never wait for a network. Destinations do not wait for each
 //     other. What fails is logged and tried again.
 type Operators struct {
-	to  []tocsin.Destination
 	by  map[string]Notifier
 	log *slog.Logger
 
 	mu      sync.Mutex
+	to      []tocsin.Destination
+	moved   chan struct{} // closed when to changes
 	present []trouble
 	mended  []trouble // of this round, the newest mendedMost
 	round   int       // begins with the first trouble after all was clear
@@ -61,11 +62,25 @@ func NewOperators(to []tocsin.Destination, by map[string]Notifier, log *slog.Log
 	if log == nil {
 		log = slog.Default()
 	}
-	o := &Operators{to: to, by: by, log: log, cleared: map[string]time.Time{}}
+	o := &Operators{by: by, log: log, cleared: map[string]time.Time{}, moved: make(chan struct{})}
+	o.Set(to)
+	return o
+}
+
+// Set makes to the destinations from now on. They are told of all present
+// troubles; messages that stand elsewhere stay as they are.
+func (o *Operators) Set(to []tocsin.Destination) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if slices.Equal(to, o.to) {
+		return
+	}
+	o.to, o.wake = slices.Clone(to), nil
 	for range to {
 		o.wake = append(o.wake, make(chan struct{}, 1))
 	}
-	return o
+	close(o.moved)
+	o.moved = make(chan struct{})
 }
 
 // Report says that something is wrong, in one plain sentence. The key names the
@@ -167,8 +182,22 @@ func (o *Operators) text() string {
 
 // Run sends until ctx is cancelled, and then returns nil.
 func (o *Operators) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		o.mu.Lock()
+		to, wake, moved := o.to, o.wake, o.moved
+		o.mu.Unlock()
+		o.serve(ctx, to, wake, moved)
+	}
+	return nil
+}
+
+// serve sends to these destinations until they are others.
+func (o *Operators) serve(ctx context.Context, to []tocsin.Destination, wake []chan struct{}, moved <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	for i, d := range o.to {
+	defer wg.Wait()
+	defer cancel()
+	for i, d := range to {
 		n := o.by[d.Kind]
 		if n == nil {
 			o.log.Error("operators cannot be told", "to", d.Name, "err", "destinations of kind "+d.Kind+" are not configured")
@@ -176,11 +205,12 @@ func (o *Operators) Run(ctx context.Context) error {
 		}
 		kind, _ := KindOf(d.Kind)
 		s := &side{Operators: o, to: d, by: n, edits: kind.Edits}
-		wg.Go(func() { s.serve(ctx, o.wake[i]) })
+		wg.Go(func() { s.serve(ctx, wake[i]) })
 	}
-	<-ctx.Done()
-	wg.Wait()
-	return nil
+	select {
+	case <-ctx.Done():
+	case <-moved:
+	}
 }
 
 // A side is the path to one destination.

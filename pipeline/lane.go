@@ -137,7 +137,7 @@ func (l *lane) place(ctx context.Context) error {
 	if m != nil {
 		r, err := decode[Record](m.Data)
 		if err != nil {
-			return fmt.Errorf("lane %s: %w", l.dest.Name, err)
+			return err
 		}
 		l.apply(m.Sequence, r)
 		return nil
@@ -311,7 +311,7 @@ func (l *lane) recall(ctx context.Context) error {
 		}
 		r, err := decode[Record](m.Data)
 		if err != nil {
-			return fmt.Errorf("lane %s: %w", l.dest.Name, err)
+			return err
 		}
 		past.apply(m.Sequence, r)
 	}
@@ -779,7 +779,7 @@ func (l *lane) reload(ctx context.Context) error {
 		}
 		r, err := decode[Record](m.Data)
 		if err != nil {
-			return fmt.Errorf("lane %s: %w", l.dest.Name, err)
+			return err
 		}
 		l.apply(m.Sequence, r)
 	}

@@ -27,6 +27,8 @@ type leases struct {
 	stage string
 	log   *slog.Logger
 
+	ttl, renew time.Duration
+
 	mu    sync.Mutex
 	held  map[int]lease // by shard
 	moved chan struct{}
@@ -37,7 +39,7 @@ func newLeases(ctx context.Context, b *Bus, stage string, log *slog.Logger) (*le
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", bucketLease, err)
 	}
-	return &leases{b: b, kv: kv, stage: stage, log: log, held: map[int]lease{}, moved: make(chan struct{})}, nil
+	return &leases{b: b, kv: kv, stage: stage, log: log, ttl: leaseTTL, renew: leaseRenew, held: map[int]lease{}, moved: make(chan struct{})}, nil
 }
 
 // A lease is a shard that we hold until a time, as far as we know, by the record
@@ -57,8 +59,8 @@ func (l *leases) owned() (func(shard int) bool, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	held := map[int]bool{}
-	for shard := range l.held {
-		held[shard] = true
+	for shard, h := range l.held {
+		held[shard] = time.Now().Before(h.until)
 	}
 	return func(shard int) bool { return held[shard] }, l.moved
 }
@@ -80,7 +82,7 @@ func (l *leases) hold(ctx context.Context, work func() error) error {
 
 // run takes, renews and gives up shards until ctx ends, and then gives up all.
 func (l *leases) run(ctx context.Context) {
-	tick := time.NewTicker(leaseRenew)
+	tick := time.NewTicker(l.renew)
 	defer tick.Stop()
 	for {
 		if err := l.round(ctx); err != nil && ctx.Err() == nil {
@@ -96,7 +98,7 @@ func (l *leases) run(ctx context.Context) {
 }
 
 func (l *leases) round(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseRenew)
+	ctx, cancel := context.WithTimeout(ctx, l.renew)
 	defer cancel()
 	defer l.expire()
 	_, err := l.put(ctx, l.memberKey(l.b.Owner), nil)
@@ -180,16 +182,16 @@ func (l *leases) take(ctx context.Context, shard int) error {
 	began := time.Now()
 	seq, err := l.put(ctx, key, &expect)
 	if seq != 0 {
-		l.set(shard, lease{began.Add(leaseTTL), seq})
+		l.set(shard, lease{began.Add(l.ttl), seq})
 	}
 	return err
 }
 
-// put writes a key that lapses after leaseTTL and returns its sequence, 0 if
+// put writes a key that lapses after l.ttl and returns its sequence, 0 if
 // another process was first. An update through the bucket would drop the time:
 // the key would never lapse.
 func (l *leases) put(ctx context.Context, key string, expect *uint64) (uint64, error) {
-	opts := []jetstream.PublishOpt{jetstream.WithMsgTTL(leaseTTL)}
+	opts := []jetstream.PublishOpt{jetstream.WithMsgTTL(l.ttl)}
 	if expect != nil {
 		opts = append(opts, jetstream.WithExpectLastSequencePerSubject(*expect))
 	}

@@ -42,38 +42,38 @@ func (r *rig) tail(source string) []Stored {
 	return out
 }
 
+// The server takes ages from the real clock, so this waits for one second.
 func TestAppendToALogThatAgedOutExpectsNothing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t, t.TempDir(), missiles())
-		defer r.close()
-		if err := Setup(t.Context(), r.srv.Bus(), 1, time.Minute); err != nil {
-			t.Fatal(err)
-		}
-		last := r.put(item("fr", "1", "One", "text"))
-		time.Sleep(time.Hour)
-		_, err := r.logs.Append(t.Context(), "fr", last, statements("fr", 1, "text"))
-		if behind, ok := errors.AsType[*tocsin.BehindError](err); !ok || behind.Last != 0 || behind.Source != "fr" {
-			t.Fatalf("Append expecting %d = %v, want a BehindError that says 0", last, err)
-		}
-		if seq, err := r.logs.Append(t.Context(), "fr", 0, statements("fr", 1, "text")); err != nil || seq != last+1 {
-			t.Errorf("Append expecting 0 = %d, %v, want %d", seq, err, last+1)
-		}
-	})
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	if err := Setup(t.Context(), r.srv.Bus(), 1, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	last := r.put(item("fr", "1", "One", "text"))
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for must(r.logs.items.Info(ctx)).State.Msgs > 0 {
+		time.Sleep(50 * time.Millisecond)
+	}
+	_, err := r.logs.Append(ctx, "fr", last, statements("fr", 1, "text"))
+	if behind, ok := errors.AsType[*tocsin.BehindError](err); !ok || behind.Last != 0 || behind.Source != "fr" {
+		t.Fatalf("Append expecting %d = %v, want a BehindError that says 0", last, err)
+	}
+	if seq, err := r.logs.Append(ctx, "fr", 0, statements("fr", 1, "text")); err != nil || seq != last+1 {
+		t.Errorf("Append expecting 0 = %d, %v, want %d", seq, err, last+1)
+	}
 }
 
-func TestLaneWhoseLedgerAgedOutGoesOn(t *testing.T) {
+func TestLaneWhoseLedgerIsGoneGoesOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, t.TempDir(), missiles())
 		defer r.close()
-		cfg := r.logs.ledger.CachedInfo().Config
-		cfg.MaxAge = time.Minute
-		if _, err := r.srv.Bus().JS.UpdateStream(t.Context(), cfg); err != nil {
-			t.Fatal(err)
-		}
 		r.run()
 		for _, title := range []string{"one", "two", "three"} {
 			r.say(title)
-			time.Sleep(time.Hour)
+			if err := r.logs.ledger.Purge(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if got := r.desk.titles("desk"); !slices.Equal(got, []string{"one", "two", "three"}) {
 			t.Errorf("the channel got %q, want each once", got)
@@ -84,24 +84,30 @@ func TestLaneWhoseLedgerAgedOutGoesOn(t *testing.T) {
 func TestQuietLedgerIsKeptAlive(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dir := t.TempDir()
-		r := newRig(t, dir, missiles())
-		cfg := r.logs.ledger.CachedInfo().Config
-		cfg.MaxAge = cursorAge + 5*day
-		if _, err := r.srv.Bus().JS.UpdateStream(t.Context(), cfg); err != nil {
-			t.Fatal(err)
+		k := &desk{refs: map[string]string{}}
+		live := func(f func(r *rig)) {
+			r := newRig(t, dir, missiles())
+			defer r.close()
+			r.cfg.Traits, r.cfg.Prepare, r.cfg.Find = k.traits, k.prepare, k.find
+			r.run()
+			time.Sleep(time.Minute)
+			f(r)
 		}
-		r.run()
-		r.say("one")
-		time.Sleep(cursorAge + 10*day)
-		k := r.desk
-		r.close()
-		r = newRig(t, dir, missiles())
-		defer r.close()
-		r.cfg.Traits, r.cfg.Prepare, r.cfg.Find = k.traits, k.prepare, k.find
-		r.run()
-		time.Sleep(time.Hour)
+		live(func(r *rig) { r.say("one") })
+		time.Sleep(cursorAge)
+		live(func(r *rig) {
+			m := must(lastRecord(t.Context(), r.srv.Bus(), streamLedger, ledgerSubject("desk")))
+			if rec := must(decode[Record](m.Data)); rec.Kind != Cursor || time.Since(rec.At) > time.Hour {
+				t.Errorf("the last record is %+v, want a new cursor", rec)
+			}
+			if err := r.logs.ledger.Purge(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+		time.Sleep(keepLedger)
+		live(func(*rig) {})
 		if got := k.titles("desk"); len(got) != 1 {
-			t.Errorf("the channel got %q, want one alert once", got)
+			t.Errorf("the channel got %q, want what no ledger can tell any more left alone", got)
 		}
 	})
 }
@@ -128,6 +134,7 @@ func TestBatchWithTwoExpectationsOnASubjectEnds(t *testing.T) {
 		if took := time.Since(start); took > 2*busyFor {
 			t.Errorf("the batch was tried for %v, want at most %v", took, 2*busyFor)
 		}
+		time.Sleep(time.Minute) // until the server has forgotten the batches
 	})
 }
 
@@ -176,7 +183,9 @@ func TestItemLargerThanTheServerTakesIsCutAndMarked(t *testing.T) {
 		"text":  func(it *tocsin.Item) { it.Text = big },
 		"title": func(it *tocsin.Item) { it.Title = big },
 		"tags":  func(it *tocsin.Item) { it.Tags = []string{big} },
-		"all":   func(it *tocsin.Item) { it.Text, it.Title, it.GUID, it.URL, it.Authors = big, big, big, big, []string{big} },
+		"all": func(it *tocsin.Item) {
+			it.Text, it.Title, it.GUID, it.URL, it.Authors = big, big, big, big, []string{big}
+		},
 	} {
 		it := item("fr", name, "Title", "The text.")
 		change(&it)
@@ -259,13 +268,10 @@ func TestSeqAtFindsTheFirstRecordOfATime(t *testing.T) {
 		}
 		at(r.logs.ledger, start.Add(-time.Hour), 2)
 		at(r.logs.ledger, start.Add(90*time.Second), 5)
-		cfg := r.logs.ledger.CachedInfo().Config
-		cfg.MaxAge = 10 * time.Minute
-		if _, err := b.JS.UpdateStream(ctx, cfg); err != nil {
+		if err := r.logs.ledger.Purge(ctx); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour)
-		at(r.logs.ledger, start, 7) // all aged
+		at(r.logs.ledger, start, 7) // all gone
 		at(r.logs.ledger, time.Now(), 7)
 	})
 }
@@ -309,13 +315,16 @@ func TestLaneStopsAtARecordOfANewerFormat(t *testing.T) {
 		defer r.close()
 		var said []string
 		r.cfg.Report = func(_, text string) { said = append(said, text) }
-		publish(t, r, ledgerSubject("desk"), `{"v":99,"kind":"sent"}`)
 		r.run()
 		r.say("one")
-		if len(r.desk.posts()) != 0 || len(said) == 0 || !strings.Contains(said[0], "format 99") {
-			t.Errorf("%d messages and %q, want none and a word about the format", len(r.desk.posts()), said)
+		publish(t, r, ledgerSubject("desk"), `{"v":99,"kind":"sent"}`)
+		r.say("two")
+		if got := r.desk.titles("desk"); !slices.Equal(got, []string{"one"}) {
+			t.Errorf("the channel got %q, want nothing after the newer record", got)
 		}
-		r.stop()
+		if len(said) == 0 || !strings.Contains(said[0], "format 99") {
+			t.Errorf("operators were told %q, want a word about the format", said)
+		}
 	})
 }
 

@@ -45,6 +45,7 @@ type matcher struct {
 	// probe is nil, or tries items in another process and returns those that end
 	// it. It is set after an unclean stop.
 	probe  func(context.Context, []Stored, []tocsin.Watchlist) ([]Stored, error)
+	before func(tocsin.Item) // a test's; may be nil
 	report func(key, text string)
 
 	deciding sync.Mutex // one decision at a time in this process: the log takes one anyway
@@ -335,6 +336,9 @@ func (m *matcher) match(it tocsin.Item, lists map[string]*compiled) (out []tocsi
 		return nil
 	}
 	m.count.Items.Add(1)
+	if m.before != nil {
+		m.before(it)
+	}
 	doc := watchlist.NewDocument(it.Title, it.Text, it.Lang)
 	for name, l := range lists {
 		if spans, ok := l.query.Match(doc); ok {

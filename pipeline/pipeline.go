@@ -63,6 +63,7 @@ type Config struct {
 	Tell    func(ctx context.Context, d tocsin.Destination, text string)                      // tells a destination's owner by another way; nil means nothing
 	Probe   func(context.Context, []Stored, []tocsin.Watchlist) (killers []Stored, err error) // after an unclean stop: tries items in another process; nil means nothing
 	Ready   func()                                                                            // once everything that was stored is known; nil means nothing
+	Before  func(tocsin.Item)                                                                 // a test's, before an item is matched; nil means nothing
 	Counts  *Counts                                                                           // nil means that nobody looks
 	Off     Off                                                                               // mechanisms that a test switches off
 	Log     *slog.Logger                                                                      // nil means slog.Default()
@@ -188,7 +189,7 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 			return err
 		}
 	}
-	m := &matcher{logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, count: cfg.Counts, probe: cfg.Probe, report: cfg.Report}
+	m := &matcher{logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, count: cfg.Counts, probe: cfg.Probe, before: cfg.Before, report: cfg.Report}
 	if cfg.Match {
 		g.Go(func() error { return m.run(ctx) })
 	}

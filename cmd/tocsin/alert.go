@@ -20,6 +20,9 @@ type alertCmd struct {
 	Export alertExportCmd `cmd:"" help:"Write alerts with their deliveries as CSV or JSON lines."`
 }
 
+// Help ends what tocsin alert --help prints.
+func (alertCmd) Help() string { return readStatus }
+
 const readStatus = "EXIT STATUS  0 done · 1 an error, or nothing of that name · 2 wrong usage"
 
 type alertListCmd struct {

@@ -163,6 +163,14 @@ func (s *subject) holds(n uint64) {
 	})
 }
 
+// matched waits until no item is left to match.
+func (s *subject) matched() {
+	s.ask(func(ctx context.Context, l *pipeline.Logs) (bool, error) {
+		lags, err := l.Lags(ctx)
+		return len(lags) > 0 && lags[0].Stage == "match" && lags[0].Items == 0, err
+	})
+}
+
 // BenchmarkStart is from exec to ready, on an empty directory.
 func BenchmarkStart(b *testing.B) {
 	binary := build(b, ".")
@@ -188,10 +196,7 @@ func BenchmarkFirstPoll(b *testing.B) {
 		s.holds(benchFeeds * benchItems)
 		b.ReportMetric(s.stop().Seconds(), "cpu-s/poll+store")
 		s = start(b, binary, dir, "match")
-		s.ask(func(ctx context.Context, l *pipeline.Logs) (bool, error) {
-			lags, err := l.Lags(ctx)
-			return len(lags) > 0 && lags[0].Stage == "match" && lags[0].Items == 0, err
-		})
+		s.matched()
 		b.ReportMetric(s.stop().Seconds(), "cpu-s/match")
 	}
 }
@@ -207,6 +212,7 @@ func BenchmarkUnchanged(b *testing.B) {
 				dir := benchConfig(b, addrs, path)
 				s := start(b, binary, dir, "poll,match,send")
 				s.holds(benchFeeds * benchItems)
+				s.matched()
 				time.Sleep(45 * time.Second) // the second poll, and what the first left to do
 				before := s.cpu()
 				const rounds = 3

@@ -12,6 +12,9 @@ type deliveryCmd struct {
 	Replay deliveryReplayCmd `cmd:"" help:"Try parked deliveries again."`
 }
 
+// Help ends what tocsin delivery --help prints.
+func (deliveryCmd) Help() string { return readStatus }
+
 type deliveryListCmd struct {
 	Parked bool `help:"Only those that wait for a person."`
 	Limit  int  `short:"n" default:"50" help:"How many; 0 is all."`

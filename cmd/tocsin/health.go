@@ -107,7 +107,7 @@ func (m *metrics) writeDisk(ctx context.Context, w io.Writer) {
 	if m.s.server == nil {
 		return
 	}
-	free, err := pipeline.Free(m.s.cfg.Data)
+	free, err := pipeline.Free(m.s.config().Data)
 	if err != nil {
 		return
 	}

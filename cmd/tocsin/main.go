@@ -45,6 +45,11 @@ type cli struct {
 	TryDocument tryDocumentCmd `cmd:"" hidden:""`
 }
 
+// Help ends what tocsin --help prints.
+func (cli) Help() string {
+	return "EXIT STATUS  0 done · 1 an error · 2 wrong usage, or faults in the configuration; tocsin COMMAND --help tells of each"
+}
+
 // An app is what a verb has to work with.
 type app struct {
 	*cli
@@ -110,7 +115,9 @@ func report(w io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
-	if text := err.Error(); text != "" {
+	if faults, ok := errors.AsType[*ConfigError](err); ok {
+		fmt.Fprintln(w, faults) // each line begins with its place
+	} else if text := err.Error(); text != "" {
 		fmt.Fprintln(w, "tocsin:", text)
 	}
 	if s, ok := errors.AsType[*statusError](err); ok {

@@ -105,7 +105,7 @@ func (a *app) open(name string) (io.Reader, func(), error) {
 
 // matched is a line of output. Its shape is a promise, see docs/formats.md.
 type matched struct {
-	ID      any           `json:"id"`
+	ID      any           `json:"id"` // as it was given
 	Matched bool          `json:"matched"`
 	Spans   []tocsin.Span `json:"spans"`
 }
@@ -132,7 +132,7 @@ func matchLines(a *app, q *watchlist.Query, r io.Reader) (bool, error) {
 			continue
 		}
 		var in struct {
-			ID                any
+			ID                json.RawMessage
 			Lang, Title, Text string
 		}
 		if err := json.Unmarshal(lines.Bytes(), &in); err != nil {

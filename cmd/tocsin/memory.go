@@ -6,12 +6,9 @@ import (
 )
 
 // limitMemory has the collector work harder as the heap nears what this many
-// sources need, so that a burst does not double it. GOMEMLIMIT and GOGC win.
+// sources need, so that a burst does not double it. GOMEMLIMIT wins.
 func limitMemory(sources int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(48<<20 + int64(sources)*24<<10)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetMemoryLimit(56<<20 + int64(sources)*16<<10)
 	}
 }

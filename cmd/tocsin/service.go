@@ -82,6 +82,7 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 		return nil, err
 	}
 	s.outside.Store(out)
+	s.operators = notifiers.NewOperators(operatorDestinations(cfg), s.current(), s.Log)
 	if err := s.openBus(ctx); err != nil {
 		return nil, err
 	}
@@ -98,7 +99,6 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 		}
 		s.Log.Warn("configuration not applied", "err", drift)
 	}
-	s.operators = notifiers.NewOperators(operatorDestinations(cfg), out.notifiers, s.Log)
 	s.poller = s.newPoller()
 	s.metrics = newMetrics(s)
 	return s, nil
@@ -217,10 +217,9 @@ func (s *service) Run(ctx context.Context) error {
 			}
 		})
 	}
-	if s.cfg.Listen.Private != "" {
-		g.Go(func() error { return s.listen(ctx, s.cfg.Listen.Private) })
+	if addr := s.cfg.Listen.Private; addr != "" {
+		g.Go(func() error { return s.listen(ctx, addr) })
 	}
-	g.Go(func() error { s.tryCredentials(ctx); return nil })
 	g.Go(func() error { return s.reload(ctx) })
 	return g.Wait()
 }
@@ -240,6 +239,7 @@ func (s *service) pipelineConfig() pipeline.Config {
 		Poll: s.Poll, Match: s.Match, Send: s.Send, Off: s.Off, Log: s.Log, Counts: &s.counts,
 		Own: s.own, Reading: s.reading,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,
+		Before:  func(it tocsin.Item) { suffer(it.Text) },
 		Observe: s.metrics.delivered, Report: s.operators.Report, Clear: s.operators.Clear, Tell: s.tellOwner,
 		Ready: func() {
 			s.ready.Store(true)
@@ -283,6 +283,38 @@ func (s *service) find(ctx context.Context, d tocsin.Delivery) (string, bool, er
 	return n.(notifiers.Finder).Find(ctx, d)
 }
 
+// current are the notifiers as the newest configuration has them, for who keeps
+// them.
+func (s *service) current() map[string]notifiers.Notifier {
+	out := map[string]notifiers.Notifier{}
+	for _, k := range notifiers.Kinds {
+		out[k.Name] = ofKind{s, k.Name}
+	}
+	return out
+}
+
+type ofKind struct {
+	s    *service
+	kind string
+}
+
+// Prepare asks the notifier of the moment.
+func (k ofKind) Prepare(ctx context.Context, d tocsin.Delivery) (notifiers.Ready, error) {
+	n, err := k.s.notifier(k.kind)
+	if err != nil {
+		return nil, err
+	}
+	return n.Prepare(ctx, d)
+}
+
+// Find asks the notifier of the moment, if it is one that can tell.
+func (k ofKind) Find(ctx context.Context, d tocsin.Delivery) (string, bool, error) {
+	if f, ok := k.s.outside.Load().notifiers[k.kind].(notifiers.Finder); ok {
+		return f.Find(ctx, d)
+	}
+	return "", false, fmt.Errorf("destinations of kind %s cannot be searched", k.kind)
+}
+
 // tellEvery is how often an owner hears of one destination.
 const tellEvery = time.Hour
 
@@ -315,21 +347,26 @@ func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text stri
 	}
 }
 
-// tryCredentials finds out at the start whether tokens and passwords work, so
-// that people hear of it before the first alert has to wait.
-func (s *service) tryCredentials(ctx context.Context) {
-	for kind, n := range s.outside.Load().notifiers {
-		c, ok := n.(notifiers.Checker)
-		used := slices.ContainsFunc(s.cfg.Destinations, func(d tocsin.Destination) bool { return d.Kind == kind })
-		if !ok || !used {
+// tryCredentials finds out, at the start and after a reload, whether tokens and
+// passwords work, so that people hear of it before the first alert has to wait.
+func (s *service) tryCredentials(ctx context.Context, to []tocsin.Destination) {
+	for _, k := range notifiers.Kinds {
+		key := "check." + k.Name
+		c, ok := s.outside.Load().notifiers[k.Name].(notifiers.Checker)
+		if !ok || !slices.ContainsFunc(to, func(d tocsin.Destination) bool { return d.Kind == k.Name }) {
+			s.operators.Clear(key)
 			continue
 		}
 		call, cancel := context.WithTimeout(ctx, 20*time.Second)
 		err := c.Check(call)
 		cancel()
-		if err != nil && ctx.Err() == nil {
-			s.Log.Error("credentials do not work; deliveries are kept", "kind", kind, "err", err)
-			s.operators.Report("check."+kind, fmt.Sprintf("%s does not work: %v. Deliveries are kept and sent once it does", kind, err))
+		switch {
+		case ctx.Err() != nil:
+		case err == nil:
+			s.operators.Clear(key)
+		default:
+			s.Log.Error("credentials do not work; deliveries are kept", "kind", k.Name, "err", err)
+			s.operators.Report(key, fmt.Sprintf("%s does not work: %v. Deliveries are kept and sent once it does", k.Name, err))
 		}
 	}
 }
@@ -337,14 +374,18 @@ func (s *service) tryCredentials(ctx context.Context) {
 // space stops intake while the disk is nearly full: what is stored can still be
 // matched and sent.
 func (s *service) space(low bool, free uint64) {
-	if s.operators == nil {
-		return
-	}
 	if low {
 		s.operators.Report("disk", fmt.Sprintf("%d MiB are free on the disk: no source is read until there is more", free>>20))
 	} else {
 		s.operators.Clear("disk")
 	}
+}
+
+// config is the configuration of the moment.
+func (s *service) config() *Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg
 }
 
 // own takes the share of sources that this process polls.
@@ -358,6 +399,7 @@ func (s *service) own(mine func(string) bool) {
 
 // reload takes configurations as they come, each whole.
 func (s *service) reload(ctx context.Context) error {
+	s.tryCredentials(ctx, s.cfg.Destinations)
 	for {
 		select {
 		case <-ctx.Done():
@@ -368,6 +410,7 @@ func (s *service) reload(ctx context.Context) error {
 				continue
 			}
 			s.Log.Info("configuration taken", "sources", len(cfg.Sources), "watchlists", len(cfg.Watchlists))
+			s.tryCredentials(ctx, cfg.Destinations)
 		}
 	}
 }
@@ -376,6 +419,7 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 	old := s.cfg
 	if old.Data != cfg.Data || old.Listen != cfg.Listen || old.NATS != cfg.NATS {
 		s.Log.Warn("data, listen and nats are read at the start only: restart to change them")
+		cfg.Data, cfg.Listen, cfg.NATS = old.Data, old.Listen, old.NATS
 	}
 	var out *outside
 	if !reflect.DeepEqual([]any{old.Slack, old.Email, old.Fetch, old.Contact}, []any{cfg.Slack, cfg.Email, cfg.Fetch, cfg.Contact}) {
@@ -385,6 +429,9 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 		}
 	}
 	if err := s.logs.Apply(ctx, provision(cfg)); err != nil {
+		if out != nil {
+			out.close()
+		}
 		return err
 	}
 	if out != nil {
@@ -395,6 +442,7 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 	mine := s.mine
 	s.mu.Unlock()
 	s.own(mine)
+	s.operators.Set(operatorDestinations(cfg))
 	return nil
 }
 
@@ -403,6 +451,7 @@ func (s *service) newPoller() *feeds.Poller {
 	p := &feeds.Poller{
 		Log:        pollerLog{s.logs},
 		Get:        s.get,
+		Before:     func(r fetch.Response) { suffer(r.Body) },
 		Quarantine: s.logs.Quarantine,
 		Report:     s.trouble,
 		Slog:       s.Log,
@@ -425,7 +474,7 @@ func (s *service) trouble(t feeds.Trouble) {
 		s.operators.Clear(t.Key)
 		return
 	}
-	s.operators.Report(t.Key, t.Text)
+	s.operators.Report(t.Key, t.Title+": "+t.Text)
 }
 
 // reading says how far the first reading of the sources has come.

@@ -2,12 +2,12 @@ package main
 
 import (
 	"bytes"
-	"cmp"
+	"compress/gzip"
 	"context"
 	"encoding/xml"
 	"fmt"
-	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -20,9 +20,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf16"
 
+	"tocsin/feeds"
 	"tocsin/notifiers/notifiertest"
-	"tocsin/pipeline"
 
 	"github.com/nats-io/nats-server/v2/server/ats"
 )
@@ -79,7 +80,9 @@ type rig struct {
 
 	mu     sync.Mutex
 	feeds  map[string]*feed
-	dead   map[string]bool // hosts that refuse to connect
+	dead   map[string]bool // hosts, or addresses, that refuse to connect
+	conns  map[string][]net.Conn
+	env    map[string]string
 	reload chan *Config
 	end    func()
 }
@@ -95,18 +98,19 @@ func newRig(t *testing.T) *rig {
 	r := &rig{
 		t: t, dir: filepath.Join(t.TempDir(), "data"), slack: notifiertest.NewSlack("xoxb-right"), smtp: notifiertest.NewSMTP(),
 		term: &buffer{}, log: &buffer{}, publisher: notifiertest.NewPipe(), api: notifiertest.NewPipe(), mail: notifiertest.NewPipe(),
-		feeds: map[string]*feed{}, dead: map[string]bool{},
+		feeds: map[string]*feed{}, dead: map[string]bool{}, conns: map[string][]net.Conn{}, env: map[string]string{"SLACK": "xoxb-right", "SMTP": "right"},
 	}
+	r.smtp.User, r.smtp.Password = "tocsin@desk.example", "right"
 	site := &http.Server{Handler: http.HandlerFunc(r.serve)}
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = site.Serve(r.publisher) })
 	stopSlack := r.slack.Serve(r.api)
-	// A mail server's settings are read when it serves.
-	var stopMail func()
-	wg.Go(func() {})
-	stopMail = r.smtp.Serve(r.mail)
+	stopMail := r.smtp.Serve(r.mail)
 	t.Cleanup(func() {
 		r.stop()
+		if t.Failed() {
+			t.Log("the log ends:\n" + tail(r.log.String(), 4000))
+		}
 		r.publisher.Close()
 		r.api.Close()
 		r.mail.Close()
@@ -120,26 +124,47 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	host, _, _ := net.SplitHostPort(addr)
-	r.mu.Lock()
-	dead := r.dead[host] || r.dead[addr]
-	r.mu.Unlock()
-	switch {
-	case dead:
-		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
-	case addr == "127.0.0.1:80":
-		return r.api.Dial(ctx, network, addr)
-	case addr == "127.0.0.1:25":
-		return r.mail.Dial(ctx, network, addr)
+	to := r.publisher
+	switch addr {
+	case "127.0.0.1:80":
+		host, to = "slack", r.api
+	case "127.0.0.1:25":
+		host, to = "mail", r.mail
 	}
-	return r.publisher.Dial(ctx, network, addr)
-}
-
-// kill makes addresses, or hosts, refuse connections or take them again.
-func (r *rig) kill(dead bool, addrs ...string) {
+	r.mu.Lock()
+	dead := r.dead[host]
+	r.mu.Unlock()
+	if dead {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	}
+	c, err := to.Dial(ctx, network, addr)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, a := range addrs {
-		r.dead[a] = dead
+	if err == nil {
+		r.conns[host] = append(r.conns[host], c)
+	}
+	return c, err
+}
+
+// kill breaks the connections to hosts and refuses new ones; "slack" and "mail"
+// are hosts too. revive ends it.
+func (r *rig) kill(hosts ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range hosts {
+		r.dead[h] = true
+		for _, c := range r.conns[h] {
+			c.Close()
+		}
+		delete(r.conns, h)
+	}
+}
+
+func (r *rig) revive(hosts ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range hosts {
+		delete(r.dead, h)
 	}
 }
 
@@ -204,8 +229,7 @@ slack: {api: "http://127.0.0.1/api/", token: {env: SLACK}}
 email: {smtp: "smtp://127.0.0.1:25", from: tocsin@desk.example, password: {env: SMTP}}
 `), nil
 	}
-	env := map[string]string{"SLACK": "xoxb-right", "SMTP": "right"}
-	l.Env = func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	l.Env = func(name string) (string, bool) { v, ok := r.env[name]; return v, ok }
 	cfg, err := l.Load("tocsin.yaml")
 	if err != nil {
 		r.t.Fatal(err)
@@ -214,7 +238,7 @@ email: {smtp: "smtp://127.0.0.1:25", from: tocsin@desk.example, password: {env: 
 	return cfg
 }
 
-// hosts is YAML that watches publishers, each by its only feed.
+// sources is YAML that watches publishers, each by its only feed.
 func sources(hosts ...string) string {
 	var b strings.Builder
 	b.WriteString("sources:\n")
@@ -228,10 +252,7 @@ func sources(hosts ...string) string {
 // start runs a service until stop is called.
 func (r *rig) start(cfg *Config) *service {
 	r.t.Helper()
-	log := slog.New(slog.NewMultiHandler(
-		slog.NewTextHandler(r.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}),
-		slog.NewTextHandler(r.log, nil),
-	))
+	log := slog.New(slog.NewTextHandler(r.log, nil))
 	r.reload = make(chan *Config)
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := newService(ctx, cfg, serviceOptions{
@@ -263,6 +284,8 @@ func (r *rig) stop() {
 	}
 }
 
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
 // posts are the messages of a channel that hold a text.
 func (r *rig) posts(channel, holding string) (out []notifiertest.Message) {
 	for _, m := range r.slack.Messages(channel) {
@@ -288,6 +311,7 @@ watchlists: {missiles: {query: 'missile*'}}
 destinations:
   room: {kind: slack, to: C0000001}
   box: {kind: email, to: box@rcpt.example}
+  duty: {kind: slack, to: C0000009}
 subscriptions:
   - {watchlist: missiles, to: room}
   - {watchlist: missiles, to: box}
@@ -330,6 +354,367 @@ func TestOneStatementFromManyPublishersIsOneMessagePerDestination(t *testing.T) 
 	t.Logf("six hours took %v", time.Since(began).Round(time.Millisecond))
 }
 
-var _ = cmp.Or[int]
-var _ fs.FS
-var _ pipeline.Off
+// baseline is a first entry that matches nothing.
+func (r *rig) baseline(hosts ...string) {
+	for _, h := range hosts {
+		r.publish(h, entry(h, 0, "Opening hours", "Of "+h))
+	}
+}
+
+func TestWhatMatchedBeforeARestartArrivesOnceAfterIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.baseline("mfa.example")
+		cfg := r.config(sources("mfa.example") + desk)
+		r.start(cfg)
+		time.Sleep(5 * time.Minute)
+		r.kill("slack", "mail")
+		r.publish("mfa.example", entry("mfa.example", 1, "On missiles", "Missiles were seen."))
+		time.Sleep(5 * time.Minute)
+		r.stop()
+		r.edit("mfa.example", func(f *feed) { f.items = f.items[1:] }) // no longer listed
+		r.start(cfg)
+		time.Sleep(10 * time.Minute)
+		if n := len(r.posts("", "On missiles")) + len(r.mails("box@rcpt.example", "On missiles")); n != 0 {
+			t.Fatalf("%d messages arrived while nothing could", n)
+		}
+		r.revive("slack", "mail")
+		time.Sleep(time.Hour)
+		if m := r.posts("C0000001", "On missiles"); len(m) != 1 || !strings.Contains(string(m[0].Blocks), "late") {
+			t.Errorf("Slack holds %+v, want one message that says why it is late", m)
+		}
+		if m := r.mails("box@rcpt.example", "On missiles"); len(m) != 1 {
+			t.Errorf("%d mails, want 1", len(m))
+		}
+		if n := strings.Count(r.term.String(), "─\nOn missiles"); n != 1 {
+			t.Errorf("%d cards, want 1:\n%s", n, r.term)
+		}
+	})
+}
+
+func TestOneMessageNamesEveryWatchlistOfItsChannel(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.baseline("mfa.example")
+		r.start(r.config(sources("mfa.example") + `
+watchlists: {arms: {query: 'missile* OR rocket*'}, embargo: {query: 'embargo'}, north: {query: '"closed border"'}, other: {query: 'herring'}}
+destinations: {room: {kind: slack, to: C0000001}}
+subscriptions: [{watchlist: arms, to: room}, {watchlist: embargo, to: room}, {watchlist: north, to: room}, {watchlist: other, to: room}]
+`))
+		time.Sleep(time.Minute)
+		r.publish("mfa.example", entry("mfa.example", 1, "On missiles", "They crossed a closed border, against the embargo."))
+		time.Sleep(10 * time.Minute)
+		m := r.posts("C0000001", "On missiles")
+		if len(m) != 1 {
+			t.Fatalf("%d messages, want 1", len(m))
+		}
+		for _, name := range []string{"arms", "embargo", "north"} {
+			if !strings.Contains(string(m[0].Blocks), name) {
+				t.Errorf("the message does not name watchlist %s: %s", name, m[0].Blocks)
+			}
+		}
+		if strings.Contains(string(m[0].Blocks), "other") {
+			t.Errorf("the message names a watchlist that did not match: %s", m[0].Blocks)
+		}
+	})
+}
+
+// TestNewStatementsAlertWhateverTheirPublisherRepeats gives entries identities
+// that do not tell them apart, and then others to all of them.
+func TestNewStatementsAlertWhateverTheirPublisherRepeats(t *testing.T) {
+	const known, fresh = 6, 20
+	styles := map[string]func(it *rssItem){
+		"guid.example":    func(it *rssItem) { it.GUID = "the same" },
+		"link.example":    func(it *rssItem) { it.Link = "http://link.example/news" },
+		"both.example":    func(it *rssItem) { it.GUID, it.Link = "the same", "http://both.example/news" },
+		"summary.example": func(it *rssItem) { it.Description = "Read the whole statement on missiles on our site." },
+	}
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		var hosts []string
+		add := func(host, title string, n int) {
+			it := entry(host, n, fmt.Sprintf("%s statement %d of %s on missiles", title, n, host), fmt.Sprintf("The %d. time we speak of the missiles that %s was sent.", n, host))
+			styles[host](&it)
+			r.publish(host, it)
+		}
+		for host := range styles {
+			hosts = append(hosts, host)
+			for n := range known {
+				add(host, "Known", n)
+			}
+		}
+		slices.Sort(hosts)
+		r.start(r.config(sources(hosts...) + desk))
+		time.Sleep(5 * time.Minute)
+		for n := range fresh {
+			for _, host := range hosts {
+				add(host, "New", known+n)
+			}
+			if n%4 == 3 { // several at once, and one by one
+				time.Sleep(5 * time.Minute)
+			}
+		}
+		time.Sleep(30 * time.Minute)
+		for _, host := range hosts {
+			if n := len(r.posts("C0000001", " of "+host+" on missiles")) - 1; n != fresh { // the summary names known ones
+				t.Errorf("%s: %d of %d new statements alerted", host, n, fresh)
+			}
+		}
+		before := len(r.posts("C0000001", "statement"))
+		for _, host := range hosts {
+			r.edit(host, func(f *feed) {
+				for i := range f.items {
+					f.items[i].GUID = fmt.Sprintf("moved-%s-%d", host, i)
+				}
+			})
+		}
+		time.Sleep(time.Hour)
+		if n := len(r.posts("C0000001", "statement")) - before; n != 0 {
+			t.Errorf("%d alerts because GUIDs changed, want 0", n)
+		}
+	})
+}
+
+func TestAReloadIsTakenWholeOrNotAtAll(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.baseline("one.example", "two.example")
+		r.start(r.config(sources("one.example") + desk))
+		time.Sleep(5 * time.Minute)
+		r.reload <- r.config(sources("one.example", "two.example") + `
+watchlists: {missiles: {query: 'missile*'}, herring: {query: 'herring'}}
+destinations: {room: {kind: slack, to: C0000001}}
+subscriptions: [{watchlist: missiles, to: room}, {watchlist: herring, to: room}]
+`)
+		time.Sleep(5 * time.Minute)
+		bad := r.config(sources("three.example") + desk)
+		bad.Fetch.CA = filepath.Join(r.dir, "there-is-none.pem")
+		r.reload <- bad
+		time.Sleep(5 * time.Minute)
+		if log := r.log.String(); !strings.Contains(log, "configuration not taken") || !strings.Contains(log, "fetch.ca") {
+			t.Errorf("the log does not tell of the bad configuration:\n%s", tail(log, 1500))
+		}
+		r.publish("one.example", entry("one.example", 1, "On herring", "Quotas for herring."))
+		r.publish("two.example", entry("two.example", 1, "On missiles", "Missiles were seen."))
+		time.Sleep(10 * time.Minute)
+		for _, title := range []string{"On herring", "On missiles"} {
+			if n := len(r.posts("C0000001", title)); n != 1 {
+				t.Errorf("%q: %d messages in the channel that stayed, want 1", title, n)
+			}
+		}
+		if n := len(r.mails("box@rcpt.example", "On ")); n != 0 {
+			t.Errorf("%d mails to the destination that was removed, want 0", n)
+		}
+		if strings.Contains(r.term.String(), "On missiles") {
+			t.Errorf("printed although the terminal was removed:\n%s", r.term)
+		}
+	})
+}
+
+func TestWrongCredentialsAreReportedAndDelayButLoseNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, wrong := range []string{"SLACK", "SMTP"} {
+			r := newRig(t)
+			right := r.env[wrong]
+			r.env[wrong] = "xoxb-wrong"
+			r.baseline("mfa.example")
+			yaml := sources("mfa.example") + desk + "operators: [room, box]\n"
+			s := r.start(r.config(yaml))
+			time.Sleep(time.Minute)
+			kind := map[string]string{"SLACK": "slack", "SMTP": "email"}[wrong]
+			if !strings.Contains(r.log.String(), `msg="credentials do not work; deliveries are kept" kind=`+kind) {
+				t.Errorf("%s: the log does not say so:\n%s", wrong, tail(r.log.String(), 1500))
+			}
+			told := len(r.posts("C0000001", kind+" does not work"))
+			for _, m := range r.mails("box@rcpt.example", "") {
+				told += strings.Count(string(m.Data), kind+" does not work")
+			}
+			if told == 0 {
+				t.Errorf("%s: operators were not told", wrong)
+			}
+			r.publish("mfa.example", entry("mfa.example", 1, "On missiles", "Missiles were seen."))
+			time.Sleep(10 * time.Minute)
+			if n := s.poller.Status()[0].Items; n != 2 {
+				t.Errorf("%s: %d items stored, want 2: sources are watched all the same", wrong, n)
+			}
+			r.env[wrong] = right
+			r.reload <- r.config(yaml)
+			time.Sleep(10 * time.Minute)
+			if n := len(r.posts("C0000001", "On missiles")); n != 1 {
+				t.Errorf("%s: %d messages in Slack after the reload, want 1", wrong, n)
+			}
+			if n := len(r.mails("box@rcpt.example", "On missiles")); n != 1 {
+				t.Errorf("%s: %d mails after the reload, want 1", wrong, n)
+			}
+			if !strings.Contains(r.log.String(), `msg="trouble over" key=check.`+kind) {
+				t.Errorf("%s: operators still think that it does not work", wrong)
+			}
+			if strings.Contains(r.log.String(), "xoxb-wrong") || strings.Contains(r.log.String(), right) {
+				t.Errorf("%s: the log holds a secret", wrong)
+			}
+			r.stop()
+		}
+	})
+}
+
+func TestWhatIsThereAlreadyIsToldOfWithinAMinute(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		silent int // of two sources
+		want   string
+	}{
+		{"all answer", 0, "watching 2 sources, 2 answered; 1 statement already there matches"},
+		{"one is silent", 1, "watching 2 sources, 1 answered; 1 statement already there matches"},
+		{"nobody answers", 2, "watching 2 sources, 0 answered; no statement already there matches"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t)
+				r.baseline("two.example")
+				r.publish("one.example", entry("one.example", 1, "On missiles", "Missiles were seen."))
+				r.kill([]string{"two.example", "one.example"}[:tt.silent]...)
+				r.start(r.config(sources("one.example", "two.example") + desk))
+				time.Sleep(time.Minute)
+				text := strings.Join(strings.Fields(r.term.String()), " ")
+				if !strings.Contains(text, tt.want) {
+					t.Errorf("after a minute:\n%s\nwant %q", r.term, tt.want)
+				}
+				if tt.silent < 2 && !strings.Contains(text, "On missiles") {
+					t.Errorf("the newest match is not shown:\n%s", r.term)
+				}
+				if len(r.posts("C0000001", tt.want)) != 1 || len(r.slack.Messages("")) != 1 {
+					t.Errorf("Slack holds %+v, want the summary alone", r.slack.Messages(""))
+				}
+			})
+		})
+	}
+}
+
+// bomb is 100 MB of nothing in 100 KB.
+func bomb() []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	for range 100 {
+		_, _ = z.Write(make([]byte, 1<<20))
+	}
+	_ = z.Close()
+	return b.Bytes()
+}
+
+func utf16LE(doc []byte) []byte {
+	out := []byte{0xFF, 0xFE}
+	for _, u := range utf16.Encode([]rune(string(doc))) {
+		out = append(out, byte(u), byte(u>>8))
+	}
+	return out
+}
+
+func TestASourceThatTurnsBadIsReportedAndLosesNothing(t *testing.T) {
+	packed := bomb()
+	turns := map[string]struct {
+		answer http.HandlerFunc
+		report string // "" where it can be read all the same
+	}{
+		"html.example": {func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "<!doctype html><title>Welcome</title><p>We have moved.")
+		}, "not a feed"},
+		"empty.example": {func(http.ResponseWriter, *http.Request) {}, "not a feed"},
+		"bare.example":  {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(rss("bare.example", nil)) }, "holds no entries"},
+		"huge.example": {func(w http.ResponseWriter, _ *http.Request) {
+			for range 100 {
+				if _, err := w.Write(bytes.Repeat([]byte("<item/>    "), 1<<20/11)); err != nil {
+					return
+				}
+			}
+		}, "bad answer"},
+		"bomb.example": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			_, _ = w.Write(packed)
+		}, "bad answer"},
+		"cut.example": {func(w http.ResponseWriter, _ *http.Request) {
+			doc := rss("cut.example", []rssItem{entry("cut.example", 1, "On missiles of cut.example", "Missiles."), entry("cut.example", 0, "Opening hours", "Of cut")})
+			_, _ = w.Write(doc[:len(doc)-60])
+		}, "repaired"},
+		"wide.example": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(utf16LE(rss("wide.example", []rssItem{entry("wide.example", 1, "On missiles of wide.example", "Missiles.")})))
+		}, ""},
+		"twice.example": {func(w http.ResponseWriter, _ *http.Request) {
+			a, b := entry("twice.example", 1, "On missiles of twice.example", "Missiles."), entry("twice.example", 1, "On herring", "And missiles.")
+			b.Link += "b"
+			_, _ = w.Write(rss("twice.example", []rssItem{a, b}))
+		}, ""},
+	}
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		hosts := slices.Sorted(maps.Keys(turns))
+		r.baseline(hosts...)
+		s := r.start(r.config(sources(hosts...) + desk + "operators: [duty]\n"))
+		time.Sleep(5 * time.Minute)
+		for h, turn := range turns {
+			r.edit(h, func(f *feed) { f.answer = turn.answer })
+		}
+		time.Sleep(30 * time.Minute)
+		said := ""
+		for _, m := range r.posts("C0000009", "trouble") {
+			said += m.Text
+		}
+		for _, h := range hosts {
+			id, _, _ := strings.Cut(h, ".")
+			if turn := turns[h]; turn.report == "" {
+				if n := len(r.posts("C0000001", " of "+h)); n != 1 {
+					t.Errorf("%s: %d alerts, want 1: it can be read", h, n)
+				}
+			} else if !strings.Contains(said, id) || !strings.Contains(said, turn.report) {
+				t.Errorf("%s: operators were told\n%s\nwant %q of it", h, said, turn.report)
+			}
+		}
+		for _, h := range hosts {
+			r.edit(h, func(f *feed) { f.answer = nil })
+			r.publish(h, entry(h, 2, "After it: missiles again, "+h, "Missiles again."+h))
+		}
+		time.Sleep(2 * time.Hour)
+		for _, h := range hosts {
+			if n := len(r.posts("C0000001", "After it: missiles again, "+h)); n != 1 {
+				t.Errorf("%s: %d alerts of what it published afterwards, want 1", h, n)
+			}
+		}
+		for _, st := range s.poller.Status() {
+			if st.Condition != feeds.OK {
+				t.Errorf("%s is %s (%s), want ok", st.Source.ID, st.Condition, st.Err)
+			}
+		}
+	})
+}
+
+func TestOurOwnOutageIsOneNotice(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		var hosts []string
+		for i := range 9 {
+			hosts = append(hosts, fmt.Sprintf("mfa-%d.example", i))
+		}
+		r.baseline(hosts...)
+		s := r.start(r.config(sources(hosts...) + desk + "operators: [duty]\n"))
+		time.Sleep(10 * time.Minute)
+		r.kill(hosts[:5]...)
+		time.Sleep(30 * time.Minute)
+		if m := r.posts("C0000009", ""); len(m) != 1 || !strings.Contains(m[0].Text, "our own outage") || strings.Contains(m[0].Text, "mfa-") {
+			t.Errorf("operators were told %+v\nwant one notice of the outage", m)
+		}
+		r.publish(hosts[0], entry(hosts[0], 1, "On missiles", "Missiles were seen."))
+		r.revive(hosts[:5]...)
+		time.Sleep(2 * time.Minute) // nobody was backed off
+		if n := len(r.posts("C0000001", "On missiles")); n != 1 {
+			t.Errorf("%d alerts two minutes after the outage, want 1", n)
+		}
+		time.Sleep(20 * time.Minute)
+		if m := r.posts("C0000009", ""); len(m) != 1 || !strings.Contains(m[0].Text, "All clear") {
+			t.Errorf("operators were told %+v\nwant one message that says all clear", m)
+		}
+		for _, st := range s.poller.Status() {
+			if st.Failures != 0 || st.Condition != feeds.OK {
+				t.Errorf("%s: %s after %d failures", st.Source.ID, st.Condition, st.Failures)
+			}
+		}
+	})
+}

@@ -19,6 +19,9 @@ type sourceCmd struct {
 	Status sourceStatusCmd `cmd:"" help:"Say how each source is, as the service last knew."`
 }
 
+// Help ends what tocsin source --help prints.
+func (sourceCmd) Help() string { return readStatus }
+
 type sourceListCmd struct{}
 
 func (sourceListCmd) Help() string { return readStatus }

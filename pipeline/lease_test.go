@@ -1,0 +1,136 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// A holder takes part in sharing a stage.
+type holder struct {
+	*leases
+	stop func() // gives up its shards
+	kill func() // does not
+}
+
+// The server lets a lease lapse by the real clock, so these tests use short ones
+// and wait.
+func (r *rig) holder(owner string) holder {
+	r.t.Helper()
+	l, err := newLeases(r.t.Context(), r.twin(owner, false).b, "send", quiet)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	l.ttl, l.renew = 2*time.Second, 200*time.Millisecond
+	ctx, cancel := context.WithCancel(r.t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			_ = l.round(context.WithoutCancel(ctx))
+			_ = pause(ctx, l.renew)
+		}
+	})
+	kill := func() { cancel(); wg.Wait() }
+	return holder{l, func() { kill(); l.releaseAll(context.WithoutCancel(ctx)) }, kill}
+}
+
+// shardsOf are the shards that a holder believes to have.
+func (h holder) shardsOf() []int {
+	owns, _ := h.owned()
+	var out []int
+	for shard := range shards {
+		if owns(shard) {
+			out = append(out, shard)
+		}
+	}
+	return out
+}
+
+// eventually waits for something that the server does in its own time.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not after 30 s", what)
+		}
+	}
+}
+
+func TestProcessesShareShardsWithoutOverlap(t *testing.T) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	first := r.holder("first")
+	eventually(t, "the first takes all", func() bool { return len(first.shardsOf()) == shards })
+	second := r.holder("second")
+	defer second.stop()
+	apart := func() bool {
+		a, b, still := first.shardsOf(), second.shardsOf(), first.shardsOf()
+		for _, shard := range a {
+			if slices.Contains(b, shard) && slices.Contains(still, shard) {
+				t.Errorf("both own shard %d", shard)
+			}
+		}
+		return len(a)+len(b) == shards && len(b) > 0
+	}
+	eventually(t, "they share", apart)
+	first.kill()
+	eventually(t, "the second takes over", func() bool { return len(second.shardsOf()) == shards })
+}
+
+func TestOwnerTakesItsOwnLeasesBackAtOnce(t *testing.T) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	first := r.holder("same")
+	eventually(t, "it takes all", func() bool { return len(first.shardsOf()) == shards })
+	first.kill()
+	again := r.holder("same")
+	defer again.kill()
+	if err := again.round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := again.shardsOf(); len(got) != shards {
+		t.Errorf("after one round it has %d of its %d shards", len(got), shards)
+	}
+}
+
+func TestStoppedProcessLeavesItsShardsAtOnce(t *testing.T) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	first := r.holder("first")
+	eventually(t, "the first takes all", func() bool { return len(first.shardsOf()) == shards })
+	first.stop()
+	second := r.holder("second")
+	defer second.kill()
+	if err := second.round(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := second.shardsOf(); len(got) != shards {
+		t.Errorf("after one round the second has %d of %d shards", len(got), shards)
+	}
+}
+
+// A process that was frozen gives up what it believes to have: that may be
+// another's by now.
+func TestReleaseLeavesAnothersLeaseAlone(t *testing.T) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	ctx := t.Context()
+	first, second := r.holder("first"), r.twin("second", false)
+	eventually(t, "the first takes all", func() bool { return len(first.shardsOf()) == shards })
+	first.kill()
+	l, err := newLeases(ctx, second.b, "send", quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.put(ctx, l.shardKey(0), nil); err != nil { // as if the first's had lapsed
+		t.Fatal(err)
+	}
+	if err := first.release(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := l.kv.Get(ctx, l.shardKey(0)); err != nil || string(e.Value()) != "second" {
+		t.Errorf("the second's lease is %v, %v, want it kept", e, err)
+	}
+}
