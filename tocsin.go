@@ -82,7 +82,6 @@ type Span struct {
 type Match struct {
 	Watchlist string `json:"watchlist"`
 	Version   uint64 `json:"version"` // the WATCH sequence of the watchlist as it matched
-	Query     string `json:"query,omitempty"`
 	Spans     []Span `json:"spans"` // in order of field (title first) and Start
 }
 

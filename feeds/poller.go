@@ -322,8 +322,11 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	if p.Fetched != nil && r.answered() {
 		p.Fetched(s.ID, cmp.Or(r.at, now.UTC()))
 	}
-	if r.err != nil {
+	switch {
+	case r.err != nil:
 		p.Slog.Info("poll failed", "stage", "poll", "source", s.ID, "condition", string(r.condition), "err", r.err)
+	case r.items > 0 || r.poll == PollRead && r.condition != OK:
+		p.Slog.Info("read", "stage", "poll", "source", s.ID, "condition", string(r.condition), "items", r.items, "repairs", len(r.repairs))
 	}
 	for _, n := range r.notes {
 		p.Slog.Info("identity", "stage", "poll", "source", s.ID, "note", n.Kind, "entries", n.Count, "detail", n.Text)

@@ -371,7 +371,7 @@ func (n *emailNotifier) dialOutcome(err error) *tocsin.Outcome {
 	case strings.Contains(text, "does not support SMTP AUTH"), strings.Contains(text, "unsupported SMTP AUTH"), errors.Is(err, mail.ErrNoSupportedAuthDiscovered):
 		o.Verdict, o.Advice = tocsin.Install, "the server offers no login that can be used: check email.smtp, or leave email.password out"
 	case strings.Contains(text, "does not support STARTTLS"):
-		o.Verdict, o.Advice = tocsin.Install, "use smtps://, or add ?tls=none if you trust the network between"
+		o.Verdict, o.Advice = tocsin.Install, "use smtps://, or set email.tls to none if you trust the network between"
 	case distrust:
 		o.Advice = "check the server's certificate; a network's own authority is set with fetch.ca"
 	}

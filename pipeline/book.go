@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unique"
 
 	"tocsin"
 	"tocsin/pipeline/fold"
@@ -168,8 +169,29 @@ func (b *book) applyNext(seq uint64, ev Event) {
 }
 
 func (b *book) add(seq uint64, ev Event) {
+	ev.share()
 	b.events = append(b.events, posted{seq, ev})
 	b.write(seq, ev)
+}
+
+// share makes equal strings of events one: thousands of alerts name the same
+// terms, watchlists and sources.
+func (ev *Event) share() {
+	one := func(s *string) { *s = unique.Make(*s).Value() }
+	for _, s := range []*string{&ev.Kind, &ev.Copy.Source, &ev.Copy.Publisher, &ev.Copy.Country, &ev.Copy.Lang} {
+		one(s)
+	}
+	for i := range ev.Matches {
+		one(&ev.Matches[i].Watchlist)
+		for j := range ev.Matches[i].Spans {
+			one(&ev.Matches[i].Spans[j].Term)
+			one(&ev.Matches[i].Spans[j].Field)
+		}
+	}
+	for i := range ev.Marks {
+		one(&ev.Marks[i].Term)
+		one(&ev.Marks[i].Field)
+	}
 }
 
 // write adds what an event says to what is known.

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,7 +90,7 @@ func Connect(ctx context.Context, c ConnectConfig) (*Bus, error) {
 	}
 	b, err := newBus(c.URL, opts)
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w", where, explainNATS(err))
+		return nil, fmt.Errorf("connect to NATS at %s: %w", where, explainNATS(telling(err, c.URL, opts)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -98,6 +99,23 @@ func Connect(ctx context.Context, c ConnectConfig) (*Bus, error) {
 		return nil, fmt.Errorf("use JetStream at %s: %w", where, explainNATS(err))
 	}
 	return b, nil
+}
+
+// telling is what one of several servers says, where err only says that the last
+// one that was tried does not answer.
+func telling(err error, list string, opts []nats.Option) error {
+	if !errors.Is(err, nats.ErrNoServers) || !strings.Contains(list, ",") {
+		return err
+	}
+	for addr := range strings.SplitSeq(list, ",") {
+		nc, said := nats.Connect(addr, opts...)
+		if said == nil {
+			nc.Close()
+		} else if !errors.Is(said, nats.ErrNoServers) {
+			return said
+		}
+	}
+	return err
 }
 
 func usable(ctx context.Context, b *Bus) error {
@@ -142,7 +160,10 @@ func explainNATS(err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok { // it quotes the address, password included
 		return errors.New("the address cannot be read; write it as nats://host:4222")
 	}
+	_, distrust := errors.AsType[*tls.CertificateVerificationError](err)
 	switch {
+	case distrust:
+		advice = "the server's certificate is not trusted: name who signed it in nats.ca"
 	case errors.Is(err, nats.ErrNoServers), errors.Is(err, nats.ErrTimeout):
 		advice = "no server answers there: check the address and that it runs"
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):

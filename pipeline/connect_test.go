@@ -69,6 +69,7 @@ func TestConnectSaysWhatToDo(t *testing.T) {
 	}{
 		{"unreachable", ConnectConfig{URL: "nats://ann:secret@" + nobody}, []string{nobody, "check the address"}},
 		{"wrong password", ConnectConfig{URL: "nats://ann:secret2@" + guarded}, []string{guarded, "refuses these credentials"}},
+		{"wrong password, and another server is down", ConnectConfig{URL: "nats://ann:secret2@" + guarded + ",nats://ann:secret2@" + nobody}, []string{guarded, "refuses these credentials"}},
 		{"no JetStream in the account", ConnectConfig{URL: "nats://bob:secret@" + guarded}, []string{guarded, "turn JetStream on"}},
 		{"no credentials file", ConnectConfig{URL: guarded, Creds: filepath.Join(dir, "none")}, []string{"none", "no such file"}},
 		{"bad credentials file", ConnectConfig{URL: guarded, Creds: creds}, []string{guarded}},

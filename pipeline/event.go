@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 	"time"
 
 	"tocsin"
@@ -80,5 +81,5 @@ func excerpt(text string, spans []tocsin.Span, title int) (string, []tocsin.Span
 		}
 		marks = append(marks, s)
 	}
-	return text[start:end], marks
+	return strings.Clone(text[start:end]), marks // a part would keep all of text in memory
 }

@@ -75,8 +75,8 @@ func TestOutcomeDecidesWhatBecomesOfADelivery(t *testing.T) {
 				if got := r.kinds(); !slices.Equal(got, tt.ledger) {
 					t.Errorf("the ledger says %q, want %q", got, tt.ledger)
 				}
-				if tt.calls > 0 && r.desk.calls > tt.calls {
-					t.Errorf("%d calls, want at most %d", r.desk.calls, tt.calls)
+				if tt.calls > 0 && r.desk.called() > tt.calls {
+					t.Errorf("%d calls, want at most %d", r.desk.called(), tt.calls)
 				}
 			})
 		})
@@ -100,37 +100,37 @@ func TestFailedAttemptsEndAfterTwoDays(t *testing.T) {
 
 func TestDeadDestinationRecovers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, t.TempDir(), missiles())
-		defer r.close()
-		r.cfg.Log = quiet
-		r.desk.answer = refuse(1<<30, tocsin.Post, tocsin.Outcome{Verdict: tocsin.Retry})
-		r.run()
-		for i := range 20 {
-			r.put(item("fr", fmt.Sprint(i), fmt.Sprint("No. ", i), "missiles"))
-			time.Sleep(time.Second)
-		}
-		time.Sleep(giveUp + time.Hour)
-		r.desk.mu.Lock()
-		r.desk.answer = nil
-		r.desk.mu.Unlock()
-		time.Sleep(time.Hour)
-		if got := r.desk.titles("desk"); len(got) != 19 || got[0] != "No. 1" || got[18] != "No. 19" {
-			t.Fatalf("the channel got %q, want all but the one that was given up, in order", got)
-		}
-		first := must(r.logs.Deliveries(t.Context()))[0]
-		if first.Kind != Parked {
-			t.Fatalf("the first is %s, want it parked", first.Kind)
-		}
-		if err := r.logs.ReplayDelivery(t.Context(), "desk", first.Delivery); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Minute)
-		if got := r.desk.titles("desk"); len(got) != 20 || got[19] != "No. 0" {
-			t.Errorf("the channel got %q, want the replayed one last", got)
-		}
-		if err := r.logs.ReplayDelivery(t.Context(), "desk", first.Delivery); err == nil {
-			t.Error("a delivery that was made can be replayed")
-		}
+		k := &desk{refs: map[string]string{}}
+		live := lives(t, k, t.TempDir())
+		k.answer = refuse(1<<30, tocsin.Post, tocsin.Outcome{Verdict: tocsin.Retry})
+		live(func(r *rig) {
+			for i := range 20 {
+				r.put(item("fr", fmt.Sprint(i), fmt.Sprint("No. ", i), "missiles"))
+				time.Sleep(time.Second)
+			}
+		})
+		time.Sleep(giveUp)
+		live(func(r *rig) {
+			k.set(nil)
+			time.Sleep(time.Hour)
+			if got := k.titles("desk"); len(got) != 19 || got[0] != "No. 1" || got[18] != "No. 19" {
+				t.Fatalf("the channel got %q, want all but the one that was given up, in order", got)
+			}
+			first := must(r.logs.Deliveries(t.Context()))[0]
+			if first.Kind != Parked {
+				t.Fatalf("the first is %s, want it parked", first.Kind)
+			}
+			if err := r.logs.ReplayDelivery(t.Context(), "desk", first.Delivery); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if got := k.titles("desk"); len(got) != 20 || got[19] != "No. 0" {
+				t.Errorf("the channel got %q, want the replayed one last", got)
+			}
+			if err := r.logs.ReplayDelivery(t.Context(), "desk", first.Delivery); err == nil {
+				t.Error("a delivery that was made can be replayed")
+			}
+		})
 	})
 }
 
@@ -145,7 +145,7 @@ func TestCopiesBecomeFewEditsOfWhichTheLastShowsAll(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(time.Minute)
-		got := r.desk.got
+		got := r.desk.all()
 		if len(got) < 2 || len(got) > 4 {
 			t.Fatalf("%d calls, want a post and at most 3 edits", len(got))
 		}
@@ -172,8 +172,8 @@ func TestEditThatFailsBacksOffAndDelaysNoPost(t *testing.T) {
 			t.Errorf("the channel got %q, want both", got)
 		}
 		time.Sleep(2 * time.Hour)
-		if r.desk.calls > 40 {
-			t.Errorf("%d calls in two hours for an edit that fails, want one every five minutes", r.desk.calls)
+		if r.desk.called() > 40 {
+			t.Errorf("%d calls in two hours for an edit that fails, want one every five minutes", r.desk.called())
 		}
 		for _, d := range must(r.logs.Deliveries(t.Context())) {
 			if d.Act == tocsin.Edit && (d.Attempt < 20 || time.Since(d.Since) < 2*time.Hour) {
@@ -194,8 +194,8 @@ func TestMessageThatIsGoneIsNotEditedAgain(t *testing.T) {
 			r.put(item("fr", fmt.Sprint(i), "one", "missiles"))
 			time.Sleep(time.Minute)
 		}
-		if r.desk.calls != 2 {
-			t.Errorf("%d calls, want a post and one edit", r.desk.calls)
+		if r.desk.called() != 2 {
+			t.Errorf("%d calls, want a post and one edit", r.desk.called())
 		}
 		if got := r.kinds(); !slices.Equal(got, []string{"post sent", "edit skipped"}) {
 			t.Errorf("the ledger says %q", got)
@@ -214,15 +214,15 @@ func TestCopiesOfAParkedPostDoNotPost(t *testing.T) {
 			r.put(item("fr", fmt.Sprint(i), "one", "missiles"))
 			time.Sleep(time.Minute)
 		}
-		if r.desk.calls != 1 {
-			t.Errorf("%d calls, want the one that was refused", r.desk.calls)
+		if r.desk.called() != 1 {
+			t.Errorf("%d calls, want the one that was refused", r.desk.called())
 		}
 		parked := must(r.logs.Deliveries(t.Context()))[0]
 		if err := r.logs.ReplayDelivery(t.Context(), "desk", parked.Delivery); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if got := r.desk.got; len(got) != 1 || len(got[0].Alert.Copies) != 3 {
+		if got := r.desk.all(); len(got) != 1 || len(got[0].Alert.Copies) != 3 {
 			t.Errorf("the replay gave %+v, want one post that shows 3 copies", got)
 		}
 	})
@@ -234,28 +234,19 @@ func TestReplayTakesItsTurn(t *testing.T) {
 		r := newRig(t, t.TempDir(), missiles())
 		defer r.close()
 		r.cfg.Log = quiet
-		var down bool
-		r.desk.answer = func(n int, _ tocsin.Delivery) (bool, error) {
-			switch {
-			case n == 1:
-				return false, &tocsin.Outcome{Verdict: tocsin.Gone}
-			case down:
-				return false, &tocsin.Outcome{Verdict: tocsin.Retry}
-			}
-			return true, nil
-		}
+		r.desk.answer = func(int, tocsin.Delivery) (bool, error) { return false, &tocsin.Outcome{Verdict: tocsin.Gone} }
 		r.run()
 		r.say("parked")
-		down = true
+		r.desk.set(func(int, tocsin.Delivery) (bool, error) { return false, &tocsin.Outcome{Verdict: tocsin.Retry} })
 		r.say("waits")
 		if err := r.logs.ReplayDelivery(t.Context(), "desk", must(r.logs.Deliveries(t.Context()))[0].Delivery); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
-		if r.desk.calls > 40 {
-			t.Errorf("%d calls in an hour, want a pause between them", r.desk.calls)
+		if r.desk.called() > 40 {
+			t.Errorf("%d calls in an hour, want a pause between them", r.desk.called())
 		}
-		down = false
+		r.desk.set(nil)
 		time.Sleep(time.Hour)
 		got := r.desk.titles("desk")
 		slices.Sort(got)
@@ -295,11 +286,9 @@ func TestRecordOfAnotherOwnerBeforeAnIntentLosesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, t.TempDir(), missiles())
 		defer r.close()
+		var once sync.Once
 		r.cfg.Prepare = func(ctx context.Context, d tocsin.Delivery) (Ready, error) {
-			if r.desk.calls == 0 {
-				r.desk.calls++
-				publish(t, r, ledgerSubject("desk"), `{"v":1,"kind":"cursor","owner":"other"}`)
-			}
+			once.Do(func() { publish(t, r, ledgerSubject("desk"), `{"v":1,"kind":"cursor","owner":"other"}`) })
 			return r.desk.prepare(ctx, d)
 		}
 		r.run()
@@ -326,7 +315,7 @@ func TestLookUpFindsTheMessageAsItWasSent(t *testing.T) {
 		r.run()
 		r.put(item("fr", "1", "one", "missiles"))
 		time.Sleep(time.Hour)
-		got := r.desk.got
+		got := r.desk.all()
 		if len(got) != 2 || got[1].Kind != tocsin.Edit || len(got[1].Alert.Copies) != 2 {
 			t.Errorf("calls %+v, want a post and an edit that shows the copy", got)
 		}
@@ -429,17 +418,19 @@ func TestDeathBetweenAnyTwoStepsLosesAndDoublesNothing(t *testing.T) {
 					time.Sleep(time.Second)
 					r.put(item("fr", "2", "two", "missiles"))
 					r.put(item("jp", "1", "one", "missiles"))
-					time.Sleep(10 * time.Minute)
+					time.Sleep(2 * time.Minute)
+					mu.Lock()
 					survived = n < step
+					mu.Unlock()
 					r.stop()
 					r.run()
-					time.Sleep(10 * time.Minute)
+					time.Sleep(2 * time.Minute)
 					lost, twice, ordered := tally([]string{"one", "two"}, r.desk.titles("desk"))
 					if lost != 0 || finds && twice != 0 || !ordered {
 						t.Errorf("the channel got %q, want one and two", r.desk.titles("desk"))
 					}
 					shown := map[string]int{} // copies that the messages show
-					for _, d := range r.desk.got {
+					for _, d := range r.desk.all() {
 						title := d.Alert.First().Title
 						if d.Kind == tocsin.Post && shown[title] > 0 && !d.Repeat {
 							t.Errorf("a repeat of %q is not marked", title)

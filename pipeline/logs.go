@@ -111,23 +111,36 @@ func (l *Logs) appendItems(ctx context.Context, subject string, expect uint64, i
 func (l *Logs) encodeItem(it tocsin.Item) ([]byte, error) {
 	it.V = tocsin.Format
 	limit := int(l.b.NC.MaxPayload()) - 4096 // headers
+	r, err := json.Marshal(it)
+	if err != nil || len(r) <= limit {
+		return r, err
+	}
+	it.Repaired = true
+	it.Title = strings.ToValidUTF8(it.Title[:min(len(it.Title), maxField)], "")
+	for _, field := range []*string{&it.GUID, &it.URL, &it.Lang} {
+		if len(*field) > maxField {
+			*field = ""
+		}
+	}
+	for _, field := range []*[]string{&it.Authors, &it.Tags} {
+		if len(strings.Join(*field, "")) > maxField {
+			*field = nil
+		}
+	}
 	for {
-		r, err := json.Marshal(it)
-		if err != nil || len(r) <= limit {
+		if r, err = json.Marshal(it); err != nil || len(r) <= limit {
 			return r, err
 		}
-		it.Repaired = true
-		it.Title = strings.ToValidUTF8(it.Title[:min(len(it.Title), 4096)], "")
-		if it.Text != "" {
-			it.Text = strings.ToValidUTF8(it.Text[:len(it.Text)/2], "")
-			continue
-		}
-		if it.Tags == nil && it.Authors == nil && it.URL == "" && it.GUID == "" {
+		if it.Text == "" {
 			return nil, errors.New("the item is larger than the server takes")
 		}
-		it.Tags, it.Authors, it.URL, it.GUID = nil, nil, "", ""
+		it.Text = strings.ToValidUTF8(it.Text[:len(it.Text)/2], "")
 	}
 }
+
+// maxField is how many bytes are left of an item's field other than the text
+// where the item is larger than the server takes.
+const maxField = 4096
 
 // A Stored item is an item with its sequence in ITEMS.
 type Stored struct {

@@ -342,7 +342,7 @@ func (m *matcher) match(it tocsin.Item, lists map[string]*compiled) (out []tocsi
 	doc := watchlist.NewDocument(it.Title, it.Text, it.Lang)
 	for name, l := range lists {
 		if spans, ok := l.query.Match(doc); ok {
-			out = append(out, tocsin.Match{Watchlist: name, Version: l.version, Query: l.Query, Spans: limitSpans(spans)})
+			out = append(out, tocsin.Match{Watchlist: name, Version: l.version, Spans: limitSpans(spans)})
 		}
 	}
 	slices.SortFunc(out, func(a, b tocsin.Match) int { return strings.Compare(a.Watchlist, b.Watchlist) })
@@ -350,14 +350,14 @@ func (m *matcher) match(it tocsin.Item, lists map[string]*compiled) (out []tocsi
 }
 
 const (
-	maxSpans   = 64      // of one match that an event keeps; a long text may hold thousands
+	maxSpans   = 32      // of one match that an event keeps; a long text may hold thousands
 	maxMatches = 1 << 19 // bytes of an event's matches: half of the largest message
 )
 
 func limitSpans(spans []tocsin.Span) []tocsin.Span { return spans[:min(len(spans), maxSpans)] }
 
 // fit leaves out what a reader can do without until the matches of very many
-// watchlists fit an event: further words of each, then the queries.
+// watchlists fit an event: further words of each.
 func fit(matches []tocsin.Match) []tocsin.Match {
 	for keep := maxSpans / 4; ; keep /= 4 {
 		if data, err := json.Marshal(matches); err != nil || len(data) <= maxMatches {
@@ -366,9 +366,6 @@ func fit(matches []tocsin.Match) []tocsin.Match {
 		matches = slices.Clone(matches)
 		for i := range matches {
 			matches[i].Spans = matches[i].Spans[:min(len(matches[i].Spans), keep)]
-			if keep == 0 {
-				matches[i].Query = ""
-			}
 		}
 		if keep == 0 {
 			return matches

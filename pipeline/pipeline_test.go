@@ -26,11 +26,12 @@ func TestOneStatementIsOneMessageThatGrows(t *testing.T) {
 		if got := r.desk.posts(); len(got) != 1 {
 			t.Fatalf("posted %d messages, want 1: %+v", len(got), got)
 		}
-		last := r.desk.got[len(r.desk.got)-1]
+		calls := r.desk.all()
+		last := calls[len(calls)-1]
 		if last.Kind != tocsin.Edit || last.Ref != "m1" || len(last.Alert.Copies) != 48 || len(last.Alert.Publishers()) != 2 {
 			t.Errorf("last call %s of %q shows %d copies by %d publishers, want an edit of m1 with 48 by 2", last.Kind, last.Ref, len(last.Alert.Copies), len(last.Alert.Publishers()))
 		}
-		if first := r.desk.got[0].Alert; first.Marks == nil || first.Excerpt[first.Marks[0].Start:first.Marks[0].End] != "missiles" {
+		if first := calls[0].Alert; first.Marks == nil || first.Excerpt[first.Marks[0].Start:first.Marks[0].End] != "missiles" {
 			t.Errorf("excerpt %q with marks %v, want the matched word marked", first.Excerpt, first.Marks)
 		}
 	})
@@ -63,7 +64,7 @@ func TestRestartDeliversWhatWaitedAndNothingTwice(t *testing.T) {
 		r.run()
 		r.put(item("fr", "0", "One", "missiles"))
 		time.Sleep(time.Minute)
-		r.desk.answer = down
+		r.desk.set(down)
 		r.put(item("fr", "1", "Two", "missiles again"))
 		time.Sleep(10 * time.Minute)
 		r.close()
@@ -131,12 +132,8 @@ func TestParkedDeliveryIsKeptAndReplayed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, t.TempDir(), missiles())
 		defer r.close()
-		gone := true
 		r.desk.answer = func(int, tocsin.Delivery) (bool, error) {
-			if gone {
-				return false, &tocsin.Outcome{Verdict: tocsin.Gone, Code: "is_archived"}
-			}
-			return true, nil
+			return false, &tocsin.Outcome{Verdict: tocsin.Gone, Code: "is_archived"}
 		}
 		r.run()
 		r.put(item("fr", "1", "One", "missiles"))
@@ -146,7 +143,7 @@ func TestParkedDeliveryIsKeptAndReplayed(t *testing.T) {
 		if err != nil || len(ds) != 2 || ds[0].Kind != Parked || ds[1].Kind != Parked {
 			t.Fatalf("Deliveries() = %+v, %v, want two parked", ds, err)
 		}
-		gone = false
+		r.desk.set(nil)
 		if err := r.logs.ReplayDelivery(t.Context(), ds[1].To, ds[1].Delivery); err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +248,7 @@ func TestRevisionOfAnAlertedItemEditsItsMessage(t *testing.T) {
 		it.Rev, it.Title = 2, "Statement, corrected"
 		r.put(it)
 		time.Sleep(time.Minute)
-		if got := r.desk.got; len(got) != 2 || got[1].Kind != tocsin.Edit || got[1].Alert.Revised != 1 || got[1].Alert.First().Title != "Statement, corrected" {
+		if got := r.desk.all(); len(got) != 2 || got[1].Kind != tocsin.Edit || got[1].Alert.Revised != 1 || got[1].Alert.First().Title != "Statement, corrected" {
 			t.Errorf("calls %+v, want a post and an edit that shows the revision", got)
 		}
 	})

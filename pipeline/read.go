@@ -195,6 +195,7 @@ func (l *Logs) Why(ctx context.Context, url string) ([]Trace, error) {
 		}
 		t := Trace{Seq: m.Sequence, Item: it, Handled: m.Sequence <= floor, Verdicts: verdicts(it, have)}
 		t.find(stories)
+		l.queries(ctx, t.Verdicts)
 		if t.Quarantined, err = l.quarantined(ctx, it.Source, m.Sequence); err != nil {
 			return nil, err
 		}
@@ -235,11 +236,26 @@ func (t *Trace) find(stories []Story) {
 	for _, ev := range t.Events {
 		for _, m := range ev.Matches {
 			i := slices.IndexFunc(t.Verdicts, func(v Verdict) bool { return v.Watchlist == m.Watchlist })
-			v := Verdict{m.Watchlist, m.Version, m.Query, true, m.Spans}
+			v := Verdict{Watchlist: m.Watchlist, Version: m.Version, Matched: true, Spans: m.Spans}
 			if i < 0 {
 				t.Verdicts = append(t.Verdicts, v)
 			} else {
 				t.Verdicts[i] = v
+			}
+		}
+	}
+}
+
+// queries fills in the queries of the versions that decided. One that WATCH no
+// longer holds stays empty.
+func (l *Logs) queries(ctx context.Context, vs []Verdict) {
+	for i, v := range vs {
+		if v.Query != "" || v.Version == 0 {
+			continue
+		}
+		if m, err := l.watchlog.GetMsg(ctx, v.Version); err == nil {
+			if w, err := decode[Watched](m.Data); err == nil && w.Watchlist != nil {
+				vs[i].Query = w.Watchlist.Query
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -188,12 +189,31 @@ func (k *desk) find(_ context.Context, d tocsin.Delivery) (string, bool, error) 
 	return ref, ok, nil
 }
 
-// posts are the messages that arrived, edits left out.
-func (k *desk) posts() []tocsin.Delivery {
+// all are the calls that were applied, in order.
+func (k *desk) all() []tocsin.Delivery {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return slices.Clone(k.got)
+}
+
+// called is how many calls were made.
+func (k *desk) called() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.calls
+}
+
+// set changes what calls are answered.
+func (k *desk) set(answer func(n int, d tocsin.Delivery) (apply bool, err error)) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answer = answer
+}
+
+// posts are the messages that arrived, edits left out.
+func (k *desk) posts() []tocsin.Delivery {
 	var out []tocsin.Delivery
-	for _, d := range k.got {
+	for _, d := range k.all() {
 		if d.Kind != tocsin.Edit {
 			out = append(out, d)
 		}

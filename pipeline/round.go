@@ -25,7 +25,8 @@ type Reading struct {
 const (
 	roundWait  = 40 * time.Second // the first round is told of after this, whoever has not answered
 	roundEvery = time.Minute      // later rounds at most this often
-	roundLook  = time.Second
+	roundLook  = time.Second      // while the first is due
+	roundLater = 10 * time.Second // after that
 )
 
 // rounds appends a Watching event when sources were read for the first time and
@@ -40,8 +41,9 @@ type rounds struct {
 
 func (r *rounds) run(ctx context.Context) error {
 	started, told := time.Now(), time.Time{}
+	look := roundLook
 	for ctx.Err() == nil {
-		if err := pause(ctx, roundLook); err != nil {
+		if err := pause(ctx, look); err != nil {
 			return nil
 		}
 		now, first := r.reading(), r.book.firstRound()
@@ -49,6 +51,8 @@ func (r *rounds) run(ctx context.Context) error {
 		due := len(fresh) > 0 && time.Since(told) > roundEvery
 		if first {
 			due = len(now) > 0 && (pending == 0 || time.Since(started) > roundWait)
+		} else {
+			look = roundLater
 		}
 		if !due {
 			continue

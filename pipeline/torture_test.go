@@ -218,17 +218,20 @@ func duel(t *testing.T, seed int, off Off, statements int) (deliveries, lost, tw
 			r.fill("fr", statements/5)
 			time.Sleep(f.duration(10 * time.Minute))
 		}
-		for range 400 { // until nothing moves any more
+		arrived := func() bool {
+			return !slices.ContainsFunc(names, func(to string) bool { return len(f.arrived(to)) < statements })
+		}
+		for end := time.Now().Add(12 * time.Hour); !arrived() && time.Now().Before(end); {
 			time.Sleep(time.Minute)
 		}
+		time.Sleep(10 * time.Minute) // for what comes too often
 		synctest.Wait()
 		var want []string
 		for _, ev := range r.events() {
 			want = append(want, ev.Alert)
 		}
 		if len(want) != statements {
-			c, err := r.logs.items.Consumer(t.Context(), matchConsumer)
-			t.Fatalf("%d alerts, want %d; consumer %+v %v", len(want), statements, c.CachedInfo(), err)
+			t.Fatalf("%d alerts, want %d", len(want), statements)
 		}
 		for _, to := range names {
 			got := f.arrived(to)
@@ -244,8 +247,8 @@ func duel(t *testing.T, seed int, off Off, statements int) (deliveries, lost, tw
 
 func TestTwoOwnersOfALaneLoseAndDoubleNothing(t *testing.T) {
 	total := 0
-	for seed := range seeds(t, 3) {
-		n, lost, twice := duel(t, seed, Off{}, 60)
+	for seed := range seeds(t, 2) {
+		n, lost, twice := duel(t, seed, Off{}, 50)
 		total += n
 		if lost != 0 || twice != 0 {
 			t.Errorf("seed %d: of %d deliveries %d were lost and %d made twice", seed, n, lost, twice)
@@ -257,7 +260,7 @@ func TestTwoOwnersOfALaneLoseAndDoubleNothing(t *testing.T) {
 func TestTwoOwnersDoubleWithoutLookupOrWait(t *testing.T) {
 	for name, off := range map[string]Off{"no look-up": {Lookup: true}, "no wait before a takeover": {takeover: true}} {
 		t.Run(name, func(t *testing.T) {
-			n, lost, twice := duel(t, 1, off, 60)
+			n, lost, twice := duel(t, 1, off, 50)
 			if lost != 0 || twice == 0 {
 				t.Errorf("of %d deliveries %d were lost and %d made twice, want some twice: this control proves nothing", n, lost, twice)
 			}

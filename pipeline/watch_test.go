@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -180,9 +181,9 @@ func race(t *testing.T, off Off, statements, copies int) (opened, twice, lost in
 }
 
 func TestRacingMatchersDecideEveryItemOnce(t *testing.T) {
-	statements := 500
-	if testing.Short() {
-		statements = 60
+	statements := 200
+	if os.Getenv("TOCSIN_SEEDS") != "" {
+		statements = 500
 	}
 	if opened, twice, lost := race(t, Off{}, statements, 8); opened != 0 || twice != 0 || lost != 0 {
 		t.Errorf("of %d statements with 8 copies %d were opened twice, %d items have two events and %d none", statements, opened, twice, lost)

@@ -33,7 +33,7 @@ func (c runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	limitMemory(len(cfg.Sources))
+	go tidyMemory(a.ctx)
 	log := a.logger(cfg)
 	off, err := parseOff(os.Getenv("TOCSIN_OFF"))
 	if err != nil {

@@ -56,6 +56,7 @@ func setScene(env *testscript.Env) error {
 	env.Setenv("SITE", site)
 	env.Setenv("SLACK", api)
 	env.Setenv("TOKEN", "xoxb-right")
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // the detector sleeps a second at each exit
 	files, err := filepath.Glob(filepath.Join(env.WorkDir, "*.yaml"))
 	for _, name := range files {
 		text, err := os.ReadFile(name)
@@ -111,7 +112,7 @@ func commandOf(ts *testscript.TestScript, args []string) *exec.Cmd {
 	c := exec.Command(path, args[1:]...)
 	c.Dir = ts.MkAbs(".")
 	c.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"))
-	for _, name := range []string{"TOKEN", "SITE", "SLACK"} {
+	for _, name := range []string{"TOKEN", "SITE", "SLACK", "GORACE"} {
 		c.Env = append(c.Env, name+"="+ts.Getenv(name))
 	}
 	return c

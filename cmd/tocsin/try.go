@@ -41,11 +41,16 @@ const poisonVariable = "TOCSIN_TEST_POISON"
 func suffer[T string | []byte](text T) {
 	if p := os.Getenv(poisonVariable); p != "" && strings.Contains(string(text), p) {
 		debug.SetMaxStack(1 << 20)
-		overflow(0)
+		fmt.Fprintln(os.Stderr, overflow(0))
 	}
 }
 
-func overflow(n int) int { return overflow(n+1) + 1 }
+func overflow(n int) int {
+	if n < 0 { // the stack ends first
+		return n
+	}
+	return overflow(n+1) + 1
+}
 
 type tryInput struct {
 	Watchlists []tocsin.Watchlist `json:"watchlists"`

@@ -26,8 +26,8 @@ import (
 const items = 40
 
 var words = strings.Fields(`the council of ministers adopted measures concerning exports and called upon all parties
-	to resume talks without delay in accordance with resolutions missiles sanctions border water harvest school bridge
-	minister declared yesterday that cooperation between both countries would continue ballistic tests were condemned`)
+	to resume talks without delay in accordance with resolutions treaties sanctions border water harvest school bridge
+	minister declared yesterday that cooperation between both countries would continue and tests were condemned`)
 
 func main() {
 	hosts, _ := strconv.Atoi(os.Args[1])
@@ -106,6 +106,9 @@ func entry(b *bytes.Buffer, r *rand.Rand, n, i int) {
 			text.WriteByte(' ')
 		}
 		text.WriteString("&lt;/p&gt;")
+	}
+	if r.IntN(100) == 0 {
+		text.WriteString("The export of ballistic missiles was condemned.")
 	}
 	link := fmt.Sprintf("http://f%d.example/statements/%d", n, i)
 	title := fmt.Sprintf("Statement %d of %d on %s", i, n, words[r.IntN(len(words))])
