@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"tocsin"
@@ -34,6 +35,7 @@ type lane struct {
 	subject string
 	log     *slog.Logger
 	bucket  bucket
+	hurry   atomic.Bool   // what waited for a person may work now
 	wake    chan struct{} // the ledger holds a record that is not ours
 
 	seq      uint64              // our last known record
@@ -185,7 +187,7 @@ func (l *lane) step(ctx context.Context) error {
 // for never) and a channel that is closed when there are further events.
 func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, error) {
 	if w := l.waiting; w != nil {
-		if time.Until(w.Next) > 0 {
+		if time.Until(w.Next) > 0 && !(w.Verdict == string(tocsin.Install) && l.hurry.Swap(false)) {
 			return nil, w.Next, nil, nil
 		}
 		return &job{w.Act, w.Alert, w.Event, *w}, time.Time{}, nil, nil
@@ -550,7 +552,7 @@ func (l *lane) failed(ctx context.Context, r Record, err error) error {
 		return err
 	}
 	l.observe(l.dest, r)
-	l.log.WarnContext(ctx, "delivery "+r.Kind, "delivery", r.Delivery, "alert", r.Alert, "attempt", r.Attempt, "next", r.Next, "err", err)
+	l.log.WarnContext(ctx, "delivery "+r.Kind, "delivery", r.Delivery, "alert", r.Alert, "attempt", r.Attempt, "wait", max(0, time.Until(r.Next)).Round(time.Second), "err", err)
 	l.complain(ctx, r)
 	return nil
 }

@@ -47,6 +47,7 @@ type lanes struct {
 	clear    func(key string)
 	tell     func(context.Context, tocsin.Destination, string)
 	observe  func(tocsin.Destination, Record)
+	nudge    <-chan struct{}
 	freeze   func(point string)
 
 	traits Traits // of a lane's own kind; set in the copy that the lane holds
@@ -92,11 +93,30 @@ func (ls *lanes) run(ctx context.Context, owned func() (func(shard int) bool, <-
 			case <-ctx.Done():
 			case <-changed:
 			case <-moved:
+			case <-ls.nudge:
+				ls.hurry()
 			}
 		}
 		return nil
 	})
 	return g.Wait()
+}
+
+// hurry has the deliveries that wait for a person tried now.
+func (ls *lanes) hurry() {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	for _, l := range ls.running {
+		l.hurry.Store(true)
+		l.wakeUp()
+	}
+}
+
+func (l *lane) wakeUp() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
 }
 
 // start runs a lane and returns what stops it and waits for its end.
@@ -157,10 +177,7 @@ func (ls *lanes) listen(ctx context.Context, from uint64) error {
 		if l == nil || !strings.Contains(string(m.Data()), `"kind":"`+Replay+`"`) && strings.Contains(string(m.Data()), `"owner":"`+ls.logs.b.Owner+`"`) {
 			return nil
 		}
-		select {
-		case l.wake <- struct{}{}:
-		default:
-		}
+		l.wakeUp()
 		return nil
 	})
 }

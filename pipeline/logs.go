@@ -329,6 +329,24 @@ func (l *Logs) quarantine(ctx context.Context, q Quarantined) error {
 	return err
 }
 
+// Condemned are the sources of which a document is in quarantine.
+func (l *Logs) Condemned(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	for m, err := range l.read(ctx, streamItems, "quarantine.*", 1) {
+		if err != nil {
+			return nil, err
+		}
+		q, err := decode[Quarantined](m.Data)
+		if err != nil {
+			return nil, err
+		}
+		if q.Hash != "" {
+			out[q.Source] = true
+		}
+	}
+	return out, nil
+}
+
 // Audit records a change that a person or the configuration made.
 func (l *Logs) Audit(ctx context.Context, kind, name, who string, before, after any) error {
 	_, err := appendTo(ctx, l.b, "audit."+kind+"."+name, struct {

@@ -62,6 +62,7 @@ type Config struct {
 	Clear   func(key string)                                                                  // tells them that it is over; nil means nothing
 	Tell    func(ctx context.Context, d tocsin.Destination, text string)                      // tells a destination's owner by another way; nil means nothing
 	Probe   func(context.Context, []Stored, []tocsin.Watchlist) (killers []Stored, err error) // after an unclean stop: tries items in another process; nil means nothing
+	Nudge   <-chan struct{}                                                                   // tries at once what waits for a person: the configuration changed; nil is allowed
 	Ready   func()                                                                            // once everything that was stored is known; nil means nothing
 	Before  func(tocsin.Item)                                                                 // a test's, before an item is matched; nil means nothing
 	Counts  *Counts                                                                           // nil means that nobody looks
@@ -202,7 +203,7 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 		ls := &lanes{
 			logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, oldest: oldest, startedAt: time.Now(),
 			traitsOf: cfg.Traits, prepare: cfg.Prepare, find: cfg.Find,
-			report: cfg.Report, clear: cfg.Clear, tell: cfg.Tell, observe: cfg.Observe, freeze: cfg.freeze,
+			report: cfg.Report, clear: cfg.Clear, tell: cfg.Tell, observe: cfg.Observe, nudge: cfg.Nudge, freeze: cfg.freeze,
 			mu: new(sync.Mutex), running: map[string]*lane{},
 		}
 		g.Go(func() error { return sending.hold(ctx, func() error { return ls.run(ctx, sending.owned) }) })

@@ -61,6 +61,9 @@ type service struct {
 	mu   sync.Mutex
 	mine func(source string) bool
 	told map[string]time.Time // owners, by destination
+
+	condemned map[string]bool // sources of which a document is in quarantine
+	nudge     chan struct{}   // tokens or passwords changed
 }
 
 // outside is what reaches the world. A new configuration replaces it whole.
@@ -71,7 +74,7 @@ type outside struct {
 
 // newService opens everything and applies the configuration. Nothing runs yet.
 func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service, err error) {
-	s := &service{serviceOptions: o, cfg: cfg, started: time.Now(), mine: func(string) bool { return false }, told: map[string]time.Time{}}
+	s := &service{serviceOptions: o, cfg: cfg, started: time.Now(), mine: func(string) bool { return false }, told: map[string]time.Time{}, nudge: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -98,6 +101,9 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 			return nil, err
 		}
 		s.Log.Warn("configuration not applied", "err", drift)
+	}
+	if s.condemned, err = s.logs.Condemned(ctx); err != nil {
+		return nil, err
 	}
 	s.poller = s.newPoller()
 	s.metrics = newMetrics(s)
@@ -237,7 +243,7 @@ func (s *service) audit(ctx context.Context) ([]string, error) {
 func (s *service) pipelineConfig() pipeline.Config {
 	cfg := pipeline.Config{
 		Poll: s.Poll, Match: s.Match, Send: s.Send, Off: s.Off, Log: s.Log, Counts: &s.counts,
-		Own: s.own, Reading: s.reading,
+		Own: s.own, Reading: s.reading, Nudge: s.nudge,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,
 		Before:  func(it tocsin.Item) { suffer(it.Text) },
 		Observe: s.metrics.delivered, Report: s.operators.Report, Clear: s.operators.Clear, Tell: s.tellOwner,
@@ -436,6 +442,10 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 	}
 	if out != nil {
 		s.outside.Swap(out).close()
+		select {
+		case s.nudge <- struct{}{}:
+		default:
+		}
 	}
 	s.mu.Lock()
 	s.cfg = cfg
@@ -459,10 +469,17 @@ func (s *service) newPoller() *feeds.Poller {
 	if s.server != nil {
 		p.Paused = s.server.Low
 	}
-	if s.server != nil && s.server.Unclean {
-		p.Probe = tryDocument
-	}
+	p.Probe = s.tryFirst
 	return p
+}
+
+// tryFirst tries the first document of a source in a child where it may be one
+// that ends the process: after an unclean stop, and where the source had one.
+func (s *service) tryFirst(ctx context.Context, src tocsin.Source, r fetch.Response) error {
+	if s.condemned[src.ID] || s.server != nil && s.server.Unclean {
+		return tryDocument(ctx, src, r)
+	}
+	return nil
 }
 
 func (s *service) get(ctx context.Context, url string, v fetch.Validators) (fetch.Response, error) {
