@@ -14,7 +14,7 @@ endif
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 30s
 
-.PHONY: test gate vuln bench fuzz build dist clean
+.PHONY: test gate vuln bench interop fuzz build dist clean
 
 test: gate ## the gate, then every test with the race detector, in random order
 ifndef TOCSIN_CORPUS
@@ -45,6 +45,11 @@ torture: ## the real binary killed KILLS times under faulty providers, then the 
 		echo "control: $$off switched off"; \
 		TOCSIN_OFF=$$off TOCSIN_KILLS=20 $(GO) test -count=1 -timeout 20m -run TestKilledProcesses -v ./cmd/tocsin || exit 1; \
 	done
+
+interop: ## the real binary against programs that we did not write: as root on Debian, see docs/interop.md
+	$(GO) vet -tags interop ./cmd/tocsin
+	$(TOOL) staticcheck -tags interop ./cmd/tocsin
+	$(GO) test -tags interop -count=1 -timeout 20m -run '^TestInterop$$' -v ./cmd/tocsin
 
 fuzz: ## every fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./...); do \

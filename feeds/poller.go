@@ -316,15 +316,20 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 		p.note(t, s, host, &r, now)
 		heap.Push(&p.queue, t)
 	}
+	changed := t.health.since.Equal(now)
 	p.mu.Unlock()
 	p.wakeUp()
 	p.flush()
 	if p.Fetched != nil && r.answered() {
 		p.Fetched(s.ID, cmp.Or(r.at, now.UTC()))
 	}
+	level := slog.LevelDebug // what is as it was is in Status
+	if changed {
+		level = slog.LevelInfo
+	}
 	switch {
 	case r.err != nil:
-		p.Slog.Info("poll failed", "stage", "poll", "source", s.ID, "condition", string(r.condition), "err", r.err)
+		p.Slog.Log(context.Background(), level, "poll failed", "stage", "poll", "source", s.ID, "condition", string(r.condition), "err", r.err)
 	case r.items > 0 || r.poll == PollRead && r.condition != OK:
 		p.Slog.Info("read", "stage", "poll", "source", s.ID, "condition", string(r.condition), "items", r.items, "repairs", len(r.repairs))
 	}

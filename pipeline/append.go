@@ -10,9 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
 // errMoved means that the log holds other records than the writer knew of: read
@@ -73,24 +71,6 @@ func appendTo(ctx context.Context, b *Bus, subject string, v any, opts ...jetstr
 	}
 	return untilFree(ctx, subject, func() (uint64, error) {
 		ack, err := b.JS.Publish(ctx, subject, data, opts...)
-		if err != nil {
-			return 0, err
-		}
-		return ack.Sequence, nil
-	})
-}
-
-// appendBatch stores all of records on subject or none, if its last sequence is
-// expect, and returns the sequence of the last.
-func appendBatch(ctx context.Context, b *Bus, subject string, expect uint64, records [][]byte) (uint64, error) {
-	return untilFree(ctx, subject, func() (uint64, error) {
-		msgs := make([]*nats.Msg, len(records))
-		for i, r := range records {
-			msgs[i] = &nats.Msg{Subject: subject, Data: r, Header: nats.Header{}}
-		}
-		// A second expectation on the same subject would be refused for ever.
-		msgs[0].Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(expect, 10))
-		ack, err := jetstreamext.PublishMsgBatch(ctx, b.JS, msgs)
 		if err != nil {
 			return 0, err
 		}

@@ -28,12 +28,12 @@ type Logs struct {
 
 	sources, watch jetstream.KeyValue
 
-	batches chan struct{} // bounds atomic batches in flight: the server takes 50 a stream
+	batches *batcher
 }
 
 // OpenLogs opens what Setup created.
 func OpenLogs(ctx context.Context, b *Bus) (*Logs, error) {
-	l := &Logs{b: b, batches: make(chan struct{}, 16)}
+	l := &Logs{b: b, batches: newBatcher(b)}
 	g, ctx := errgroup.WithContext(ctx)
 	for name, to := range map[string]*jetstream.Stream{
 		streamItems: &l.items, streamAlerts: &l.alerts, streamLedger: &l.ledger, streamWatch: &l.watchlog,
@@ -59,9 +59,6 @@ func OpenLogs(ctx context.Context, b *Bus) (*Logs, error) {
 // batchFrom is the number of items from which one atomic batch costs less than
 // single appends.
 const batchFrom = 10
-
-// maxBatch is the most messages that the server takes in one atomic batch.
-const maxBatch = 1000
 
 // Append stores items in the log of their source if its last sequence is expect,
 // and returns the sequence of the last one. More than about ten are stored
@@ -99,13 +96,7 @@ func (l *Logs) appendItems(ctx context.Context, subject string, expect uint64, i
 	if len(records) == 1 {
 		return appendTo(ctx, l.b, subject, json.RawMessage(records[0]), jetstream.WithExpectLastSequencePerSubject(expect))
 	}
-	select {
-	case l.batches <- struct{}{}:
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	defer func() { <-l.batches }()
-	return appendBatch(ctx, l.b, subject, expect, records)
+	return l.batches.append(ctx, subject, expect, records)
 }
 
 func (l *Logs) encodeItem(it tocsin.Item) ([]byte, error) {

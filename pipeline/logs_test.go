@@ -437,3 +437,52 @@ func TestStateIsLoadedWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("Load of a torn state = %d bytes, %v, want nothing", len(got), err)
 	}
 }
+
+func TestPollsThatStoreAtOnceShareABatchAndKeepTheirExpectations(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		batch := func(source string, from int) []tocsin.Item {
+			var out []tocsin.Item
+			for i := range 40 {
+				it := item(source, fmt.Sprint(from+i), "Title", "text")
+				it.Rev, it.Seen = 1, time.Now().UTC()
+				out = append(out, it)
+			}
+			return out
+		}
+		stale, err := r.logs.Append(t.Context(), "s03", 0, batch("s03", 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		last := make([]uint64, 20)
+		for i := range last {
+			wg.Go(func() {
+				var err error
+				last[i], err = r.logs.Append(t.Context(), fmt.Sprintf("s%02d", i), 0, batch(fmt.Sprintf("s%02d", i), 100))
+				behind, _ := errors.AsType[*tocsin.BehindError](err)
+				if i == 3 && (behind == nil || behind.Last != stale) || i != 3 && err != nil {
+					t.Errorf("append to s%02d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		for i := range last {
+			n := 0
+			for rec, err := range r.logs.Tail(t.Context(), fmt.Sprintf("s%02d", i), 0) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n++
+				if n == 40 && i != 3 && rec.Seq != last[i] {
+					t.Errorf("s%02d: last record has sequence %d, Append said %d", i, rec.Seq, last[i])
+				}
+			}
+			if n != 40 {
+				t.Errorf("s%02d holds %d items, want 40", i, n)
+			}
+		}
+		time.Sleep(time.Minute) // until the server has forgotten the batches
+	})
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type metrics struct {
 
 func newMetrics(s *service) *metrics {
 	m := &metrics{s: s, set: vm.NewSet()}
-	m.seconds = m.set.NewPrometheusHistogramExt("tocsin_fetch_to_sent_seconds",
+	m.seconds = m.set.NewPrometheusHistogramExt(fetchToSent,
 		[]float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 3600})
 	m.set.RegisterMetricsWriter(m.write)
 	return m
@@ -144,7 +145,9 @@ func (s *service) private() http.Handler {
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		s.metrics.set.WritePrometheus(w)
+		var samples bytes.Buffer
+		s.metrics.set.WritePrometheus(&samples)
+		expose(w, samples.Bytes())
 	})
 	return mux
 }

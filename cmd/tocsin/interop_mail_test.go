@@ -311,12 +311,7 @@ destinations: {desk: {kind: email, to: desk@rcpt.test}}
 subscriptions: [{watchlist: missiles, to: desk}]
 `, tt.port))
 		out, errs, status := ask(t, program(t, append(args, "check", "--live")...))
-		line := ""
-		for l := range strings.Lines(out) {
-			if strings.Contains(l, " email: ") {
-				line += l
-			}
-		}
+		line := linesWith(out, " email: ")
 		if status != tt.status || strings.Count(line, "\n") != 1 || !strings.Contains(line, tt.says) {
 			t.Errorf("%s: status %d, want %d and one line with %q:\n%s%s", tt.name, status, tt.status, tt.says, out, errs)
 		}

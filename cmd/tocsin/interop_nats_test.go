@@ -101,7 +101,7 @@ func tryNATS(t *testing.T) {
 		for _, verb := range [][]string{{"run"}, {"check", "--live"}, {"alert", "list"}} {
 			out, errs, status := ask(t, program(t, slices.Concat(args, tt.where, verb)...))
 			if verb[0] == "check" {
-				errs = failLines(out)
+				errs = linesWith(out, "FAIL ")
 			}
 			if status != 1 || strings.Count(errs, "\n") != 1 || !strings.Contains(errs, tt.says) {
 				t.Errorf("%s, %s: status %d, want 1 and one line with %q:\n%s", tt.name, verb, status, tt.says, errs)
@@ -114,15 +114,6 @@ func tryNATS(t *testing.T) {
 			}
 		}
 	}
-}
-
-func failLines(out string) (failed string) {
-	for l := range strings.Lines(out) {
-		if strings.HasPrefix(l, "FAIL") {
-			failed += l
-		}
-	}
-	return failed
 }
 
 // slackDesk is the configuration of channels that all get what mailWatch matches.
@@ -354,7 +345,7 @@ func owners(t *testing.T, args []string) int {
 func refuses(t *testing.T, name, says string, args []string) {
 	t.Helper()
 	out, errs, status := ask(t, program(t, append(args, "check", "--live")...))
-	line := failLines(out)
+	line := linesWith(out, "FAIL ")
 	if status != 1 || strings.Count(line, "\n") != 1 || !strings.Contains(line, says) {
 		t.Errorf("%s: status %d, want 1 and one line with %q:\n%s%s", name, status, says, out, errs)
 	}

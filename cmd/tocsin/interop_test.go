@@ -181,6 +181,17 @@ func must(t *testing.T, cmd *exec.Cmd) string {
 	return out
 }
 
+// linesWith are the lines of text that hold words.
+func linesWith(text, words string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.Contains(line, words) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
 // lines are the JSON values that a command printed, one a line.
 func lines[T any](t *testing.T, text string) []T {
 	t.Helper()

@@ -107,6 +107,9 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 	}
 	s.poller = s.newPoller()
 	s.metrics = newMetrics(s)
+	if s.Serve && s.server != nil { // only now is there something to reach
+		return s, s.server.Serve()
+	}
 	return s, nil
 }
 
@@ -123,9 +126,6 @@ func (s *service) openBus(ctx context.Context) (err error) {
 		return err
 	}
 	s.bus = s.server.Bus()
-	if s.Serve {
-		return s.server.Serve()
-	}
 	return nil
 }
 
