@@ -563,7 +563,8 @@ func (p *Poller) begin(ctx context.Context, t *task, s tocsin.Source) error {
 // was used.
 func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Response) (res result, moved bool) {
 	p.reads <- struct{}{}
-	defer func() { <-p.reads }()
+	release := sync.OnceFunc(func() { <-p.reads })
+	defer release()
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	d, res, ok := p.read(ctx, t, s, r)
@@ -580,6 +581,7 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		at = time.Now().UTC()
 	}
 	items, next, notes := Decide(*t.state, s, d, at)
+	release() // storing waits for the disk, and many can do that together
 	moved, err := p.store(ctx, t, s, items, &next)
 	if err != nil {
 		return result{poll: PollNotStored, condition: NotStored, err: err, writing: len(items) > 0}, false

@@ -232,7 +232,7 @@ type view struct {
 	seq     uint64
 	moved   chan struct{}
 	lists   map[string]*compiled
-	subs    []tocsin.Subscription
+	subs    map[string][]tocsin.Subscription // by destination
 	dests   map[string]tocsin.Destination
 	sources map[string][]tocsin.Source // by key
 }
@@ -245,7 +245,7 @@ type compiled struct {
 
 func newView(log *slog.Logger) *view {
 	return &view{
-		log: log, moved: make(chan struct{}), lists: map[string]*compiled{},
+		log: log, moved: make(chan struct{}), lists: map[string]*compiled{}, subs: map[string][]tocsin.Subscription{},
 		dests: map[string]tocsin.Destination{}, sources: map[string][]tocsin.Source{},
 	}
 }
@@ -319,18 +319,18 @@ func (v *view) applyWatchlist(seq uint64, name string, w Watched) {
 // behind routes by the past. Where a new one begins an open one ends.
 func (v *view) applySubscription(name string, w Watched) {
 	list, to, _ := strings.Cut(name, ".")
-	subs := slices.DeleteFunc(slices.Clone(v.subs), func(s tocsin.Subscription) bool {
-		return s.Watchlist == list && s.To == to && (w.Subscription == nil || s.From == w.Subscription.From)
+	subs := slices.DeleteFunc(v.subs[to], func(s tocsin.Subscription) bool {
+		return s.Watchlist == list && (w.Subscription == nil || s.From == w.Subscription.From)
 	})
 	if w.Subscription != nil {
 		for i, s := range subs {
-			if s.Watchlist == list && s.To == to && s.Until == 0 {
+			if s.Watchlist == list && s.Until == 0 {
 				subs[i].Until = w.Subscription.From
 			}
 		}
 		subs = append(subs, *w.Subscription)
 	}
-	v.subs = subs
+	v.subs[to] = subs
 }
 
 // snapshot is what a decision is made with.
@@ -346,8 +346,8 @@ func (v *view) subscribed(to string, seq uint64) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var out []string
-	for _, s := range v.subs {
-		if s.To == to && seq > s.From && (s.Until == 0 || seq <= s.Until) {
+	for _, s := range v.subs[to] {
+		if seq > s.From && (s.Until == 0 || seq <= s.Until) {
 			out = append(out, s.Watchlist)
 		}
 	}
@@ -360,8 +360,8 @@ func (v *view) started(to string) uint64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	from, found := uint64(0), false
-	for _, s := range v.subs {
-		if s.To == to && (!found || s.From < from) {
+	for _, s := range v.subs[to] {
+		if !found || s.From < from {
 			from, found = s.From, true
 		}
 	}
