@@ -82,7 +82,7 @@ type Span struct {
 type Match struct {
 	Watchlist string `json:"watchlist"`
 	Version   uint64 `json:"version"` // the WATCH sequence of the watchlist as it matched
-	Spans     []Span `json:"spans"` // in order of field (title first) and Start
+	Spans     []Span `json:"spans"`   // in order of field (title first) and Start
 }
 
 // A Copy is one publication of an alert's statement: the first, a copy or a
