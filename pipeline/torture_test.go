@@ -260,9 +260,15 @@ func TestTwoOwnersOfALaneLoseAndDoubleNothing(t *testing.T) {
 func TestTwoOwnersDoubleWithoutLookupOrWait(t *testing.T) {
 	for name, off := range map[string]Off{"no look-up": {Lookup: true}, "no wait before a takeover": {takeover: true}} {
 		t.Run(name, func(t *testing.T) {
-			n, lost, twice := duel(t, 1, off, 50)
-			if lost != 0 || twice == 0 {
-				t.Errorf("of %d deliveries %d were lost and %d made twice, want some twice: this control proves nothing", n, lost, twice)
+			n, twice := 0, 0
+			for seed := 1; twice == 0 && seed <= 10; seed++ { // a few in a thousand
+				made, lost, again := duel(t, seed, off, 50)
+				if n, twice = n+made, twice+again; lost != 0 {
+					t.Errorf("seed %d: of %d deliveries %d were lost", seed, made, lost)
+				}
+			}
+			if twice == 0 {
+				t.Errorf("of %d deliveries none was made twice: this control proves nothing", n)
 			}
 			t.Logf("%d deliveries, %d twice", n, twice)
 		})
