@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"tocsin"
+	"tocsin/feeds/fetch"
+	"tocsin/notifiers"
+	"tocsin/pipeline"
+)
+
+// outside is what reaches the world. A new configuration replaces it whole.
+type outside struct {
+	fetch     *fetch.Client
+	notifiers map[string]notifiers.Notifier
+}
+
+// open makes what reaches the world, as a configuration says.
+func (s *service) open(cfg *Config) (*outside, error) {
+	fc := fetch.Config{Contact: cfg.Contact, Version: version, Proxy: cfg.Fetch.Proxy, CA: cfg.Fetch.CA, Allow: cfg.Fetch.Allow, Dial: s.Dial}
+	client, err := fetch.New(fc)
+	if err != nil {
+		return nil, err
+	}
+	transport, err := fetch.Transport(fc)
+	if err != nil {
+		return nil, err
+	}
+	secure, err := fetch.TLS(fc)
+	if err != nil {
+		return nil, err
+	}
+	if s.Dial != nil {
+		transport.DialContext = s.Dial
+	}
+	ns, err := notifiers.New(notifiers.Config{
+		Slack:    notifiers.SlackConfig{Token: cfg.Slack.Token, API: cfg.Slack.API, HTTP: &http.Client{Transport: transport}},
+		Email:    notifiers.EmailConfig{SMTP: cfg.Email.SMTP, From: cfg.Email.From, User: cfg.Email.User, Password: cfg.Email.Password, TLS: secure, Dial: s.Dial},
+		Terminal: s.Terminal, JSON: s.JSON,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &outside{client, ns}, nil
+}
+
+func (o *outside) close() {
+	o.fetch.Close()
+	notifiers.Close(o.notifiers)
+}
+
+func (s *service) notifier(kind string) (notifiers.Notifier, error) {
+	if n := s.outside.Load().notifiers[kind]; n != nil {
+		return n, nil
+	}
+	return nil, &tocsin.Outcome{Verdict: tocsin.Install, Err: fmt.Errorf("destinations of kind %s are not configured", kind)}
+}
+
+func (s *service) traits(kind string) pipeline.Traits {
+	k, _ := notifiers.KindOf(kind)
+	_, finds := s.outside.Load().notifiers[kind].(notifiers.Finder)
+	return pipeline.Traits{Edits: k.Edits, Finds: finds, Every: k.Every, Burst: k.Burst}
+}
+
+func (s *service) prepare(ctx context.Context, d tocsin.Delivery) (pipeline.Ready, error) {
+	n, err := s.notifier(d.To.Kind)
+	if err != nil {
+		return nil, err
+	}
+	return n.Prepare(ctx, d)
+}
+
+func (s *service) find(ctx context.Context, d tocsin.Delivery) (string, bool, error) {
+	n, err := s.notifier(d.To.Kind)
+	if err != nil {
+		return "", false, err
+	}
+	return n.(notifiers.Finder).Find(ctx, d)
+}
+
+// current are the notifiers as the newest configuration has them, for who keeps
+// them.
+func (s *service) current() map[string]notifiers.Notifier {
+	out := map[string]notifiers.Notifier{}
+	for _, k := range notifiers.Kinds {
+		out[k.Name] = ofKind{s, k.Name}
+	}
+	return out
+}
+
+type ofKind struct {
+	s    *service
+	kind string
+}
+
+// Prepare asks the notifier of the moment.
+func (k ofKind) Prepare(ctx context.Context, d tocsin.Delivery) (notifiers.Ready, error) {
+	n, err := k.s.notifier(k.kind)
+	if err != nil {
+		return nil, err
+	}
+	return n.Prepare(ctx, d)
+}
+
+// Find asks the notifier of the moment, if it is one that can tell.
+func (k ofKind) Find(ctx context.Context, d tocsin.Delivery) (string, bool, error) {
+	if f, ok := k.s.outside.Load().notifiers[k.kind].(notifiers.Finder); ok {
+		return f.Find(ctx, d)
+	}
+	return "", false, fmt.Errorf("destinations of kind %s cannot be searched", k.kind)
+}
+
+func operatorDestinations(cfg *Config) []tocsin.Destination {
+	var out []tocsin.Destination
+	for _, d := range cfg.Destinations {
+		if slices.Contains(cfg.Operators, d.Name) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// tellEvery is how often an owner hears of one destination.
+const tellEvery = time.Hour
+
+// tellOwner mails the owner of a destination that alerts do not reach it.
+func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text string) {
+	n := s.outside.Load().notifiers["email"]
+	if d.Owner == "" || n == nil || d.Kind == "email" && d.To == d.Owner {
+		return
+	}
+	s.mu.Lock()
+	last, ok := s.told[d.Name]
+	if ok && time.Since(last) < tellEvery {
+		s.mu.Unlock()
+		return
+	}
+	s.told[d.Name] = time.Now()
+	s.mu.Unlock()
+	now := time.Now()
+	notice := tocsin.Delivery{
+		ID: fmt.Sprintf("owner-%s-%d", d.Name, now.UnixNano()), Kind: tocsin.Notice, Text: text, Since: now,
+		To: tocsin.Destination{Name: d.Name + "-owner", Kind: "email", To: d.Owner},
+	}
+	ready, err := n.Prepare(ctx, notice)
+	if err == nil {
+		defer ready.Close()
+		_, err = ready.Send(ctx)
+	}
+	if err != nil {
+		s.Log.Warn("owner not told", "to", d.Name, "err", err)
+	}
+}
+
+// tryCredentials finds out, at the start and after a reload, whether tokens and
+// passwords work, so that people hear of it before the first alert has to wait.
+func (s *service) tryCredentials(ctx context.Context, to []tocsin.Destination) {
+	for _, k := range notifiers.Kinds {
+		key := "check." + k.Name
+		c, ok := s.outside.Load().notifiers[k.Name].(notifiers.Checker)
+		if !ok || !slices.ContainsFunc(to, func(d tocsin.Destination) bool { return d.Kind == k.Name }) {
+			s.operators.Clear(key)
+			continue
+		}
+		call, cancel := context.WithTimeout(ctx, 20*time.Second)
+		err := c.Check(call)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+		case err == nil:
+			s.operators.Clear(key)
+		default:
+			s.Log.Error("credentials do not work; deliveries are kept", "kind", k.Name, "err", err)
+			s.operators.Report(key, fmt.Sprintf("%s does not work: %v. Deliveries are kept and sent once it does", k.Name, err))
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"reflect"
+	"slices"
+
+	"tocsin"
+	"tocsin/pipeline"
+)
+
+// provision is what a configuration asks of the pipeline.
+func provision(cfg *Config) pipeline.Provision {
+	return pipeline.Provision{
+		Revision: cfg.Revision, Sources: cfg.Sources, Watchlists: cfg.Watchlists,
+		Destinations: cfg.Destinations, Subscriptions: cfg.Subscriptions,
+	}
+}
+
+// own takes the share of sources that this process polls.
+func (s *service) own(mine func(string) bool) {
+	s.mu.Lock()
+	s.mine = mine
+	sources := slices.Clone(s.cfg.Sources)
+	s.mu.Unlock()
+	s.poller.Set(slices.DeleteFunc(sources, func(src tocsin.Source) bool { return !mine(src.ID) }))
+}
+
+// reload takes configurations as they come, each whole.
+func (s *service) reload(ctx context.Context) error {
+	s.tryCredentials(ctx, s.cfg.Destinations)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case cfg := <-s.Reload:
+			if err := s.take(ctx, cfg); err != nil {
+				s.Log.Error("configuration not taken; the old one stays", "err", err)
+				continue
+			}
+			s.Log.Info("configuration taken", "sources", len(cfg.Sources), "watchlists", len(cfg.Watchlists))
+			s.tryCredentials(ctx, cfg.Destinations)
+		}
+	}
+}
+
+func (s *service) take(ctx context.Context, cfg *Config) error {
+	old := s.cfg
+	if old.Data != cfg.Data || old.Listen != cfg.Listen || old.NATS != cfg.NATS {
+		s.Log.Warn("data, listen and nats are read at the start only: restart to change them")
+		cfg.Data, cfg.Listen, cfg.NATS = old.Data, old.Listen, old.NATS
+	}
+	var out *outside
+	if !reflect.DeepEqual([]any{old.Slack, old.Email, old.Fetch, old.Contact}, []any{cfg.Slack, cfg.Email, cfg.Fetch, cfg.Contact}) {
+		var err error
+		if out, err = s.open(cfg); err != nil {
+			return err
+		}
+	}
+	if err := s.logs.Apply(ctx, provision(cfg)); err != nil {
+		if out != nil {
+			out.close()
+		}
+		return err
+	}
+	if out != nil {
+		s.outside.Swap(out).close()
+		select {
+		case s.nudge <- struct{}{}:
+		default:
+		}
+	}
+	s.mu.Lock()
+	s.cfg = cfg
+	mine := s.mine
+	s.mu.Unlock()
+	s.own(mine)
+	s.operators.Set(operatorDestinations(cfg))
+	return nil
+}
