@@ -1,0 +1,198 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"tocsin"
+	"tocsin/pipeline/fold"
+	"tocsin/pipeline/watchlist"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// item matches an item and stores the event that it needs. A panic is the item's
+// fault: it must not take the others with it.
+func (m *matcher) item(ctx context.Context, it tocsin.Item, seq, v uint64, lists map[string]*compiled) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &poison{fmt.Errorf("match %s/%s: panic: %v", it.Source, it.ID, r)}
+		}
+	}()
+	return m.store(ctx, it, seq, v, m.match(it, lists))
+}
+
+// match evaluates every watchlist on an item, in the order of their names.
+func (m *matcher) match(it tocsin.Item, lists map[string]*compiled) (out []tocsin.Match) {
+	if m.off.Match {
+		return nil
+	}
+	m.count.Items.Add(1)
+	if m.before != nil {
+		m.before(it)
+	}
+	doc := watchlist.NewDocument(it.Title, it.Text, it.Lang)
+	for name, l := range lists {
+		if spans, ok := l.query.Match(doc); ok {
+			out = append(out, tocsin.Match{Watchlist: name, Version: l.version, Spans: limitSpans(spans)})
+		}
+	}
+	slices.SortFunc(out, func(a, b tocsin.Match) int { return strings.Compare(a.Watchlist, b.Watchlist) })
+	return out
+}
+
+const (
+	maxSpans   = 32      // of one match that an event keeps; a long text may hold thousands
+	maxMatches = 1 << 19 // bytes of an event's matches: half of the largest message
+)
+
+func limitSpans(spans []tocsin.Span) []tocsin.Span { return spans[:min(len(spans), maxSpans)] }
+
+// fit leaves out what a reader can do without until the matches of very many
+// watchlists fit an event: further words of each.
+func fit(matches []tocsin.Match) []tocsin.Match {
+	for keep := maxSpans / 4; ; keep /= 4 {
+		if data, err := json.Marshal(matches); err != nil || len(data) <= maxMatches {
+			return matches
+		}
+		matches = slices.Clone(matches)
+		for i := range matches {
+			matches[i].Spans = matches[i].Spans[:min(len(matches[i].Spans), keep)]
+		}
+		if keep == 0 {
+			return matches
+		}
+	}
+}
+
+// store appends the event that an item needs, if it needs one.
+func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matches []tocsin.Match) error {
+	sketch := fold.Of(it.Title, it.Text)
+	if m.off.Fold {
+		sketch = fold.Sketch{Whole: fmt.Sprint(seq)}
+	}
+	m.deciding.Lock()
+	defer m.deciding.Unlock()
+	for {
+		ev, expect := m.decide(it, seq, v, matches, sketch)
+		if ev == nil {
+			return nil
+		}
+		ev.Matches = fit(ev.Matches)
+		at, err := appendTo(ctx, m.logs.b, "alerts."+ev.Alert, ev, jetstream.WithExpectLastSequence(expect))
+		if errors.Is(err, nats.ErrMaxPayload) {
+			return &poison{err}
+		}
+		if moved, ok := errors.AsType[*errMoved](err); ok {
+			if moved.last < expect {
+				return fmt.Errorf("match: ALERTS was read up to %d and ends at %d: it was replaced; restart tocsin", expect, moved.last)
+			}
+			if err := m.book.waitFor(ctx, moved.last); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return m.afterUnknown(ctx, err)
+		}
+		m.count.event(ev)
+		m.book.applyNext(at, *ev)
+		return m.book.waitFor(ctx, at)
+	}
+}
+
+// afterUnknown reads what the log holds after an append whose outcome is
+// unknown, so that the next try finds it if it was stored.
+func (m *matcher) afterUnknown(ctx context.Context, cause error) error {
+	info, err := m.logs.alerts.Info(ctx)
+	if err == nil {
+		err = m.book.waitFor(ctx, info.State.LastSeq)
+	}
+	return errors.Join(cause, err)
+}
+
+// decide is the event that an item needs, given what ALERTS says, or nil, and
+// the sequence up to which that was read.
+func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, sketch fold.Sketch) (*Event, uint64) {
+	m.book.mu.Lock()
+	defer m.book.mu.Unlock()
+	ev := &Event{V: tocsin.Format, At: time.Now().UTC(), Copy: m.copyOf(it, seq), Sketch: sketch, Watch: v}
+	if id, known := m.book.items[itemKey{it.Source, it.ID}]; known && !m.off.Repeat {
+		p := m.book.alerts[id]
+		ev.Alert, ev.Matches = id, p.further(matches)
+		switch {
+		case it.Rev > p.rev(it.Source, it.ID):
+			ev.Kind = Revised
+		case len(ev.Matches) > 0:
+			ev.Kind = Matched
+		default:
+			return nil, m.book.last
+		}
+		return ev, m.book.last
+	}
+	if d := m.book.index.Decide(it.Source, sketch, it.Seen); d.Kind == fold.Same && !m.off.Repeat {
+		ev.Kind, ev.Alert, ev.Reason = Copied, d.Statement, d.Reason
+		ev.Matches = m.book.alerts[d.Statement].further(matches)
+		return ev, m.book.last
+	}
+	if len(matches) == 0 {
+		return nil, m.book.last
+	}
+	ev.Kind, ev.Alert, ev.Matches = Opened, alertID(it), matches
+	if m.off.Repeat {
+		ev.Alert = fmt.Sprintf("%s-%d", ev.Alert, m.book.last)
+	}
+	ev.Excerpt, ev.Marks = excerpt(it.Text, allSpans(matches), len(ev.Copy.Title))
+	return ev, m.book.last
+}
+
+func (m *matcher) copyOf(it tocsin.Item, seq uint64) tocsin.Copy {
+	s := m.view.source(it.Source)
+	c := tocsin.Copy{
+		Source: it.Source, Title: clip(it.Title, maxTitle), Publisher: s.Title, Country: s.Country, Lang: it.Lang, URL: it.URL,
+		Item: it.ID, Rev: it.Rev, Seq: seq, Published: it.Published, Updated: it.Updated, Seen: it.Seen, Baseline: it.Baseline,
+	}
+	if c.Publisher == "" {
+		c.Publisher = s.ID
+	}
+	return c
+}
+
+// maxTitle is how many bytes of a title an event keeps.
+const maxTitle = 1000
+
+func clip(s string, n int) string { return s[:wordEnd(s, n)] }
+
+// further are the matches of watchlists that the alert does not have yet.
+func (p *page) further(matches []tocsin.Match) []tocsin.Match {
+	var out []tocsin.Match
+	for _, m := range matches {
+		if !p.matched(m.Watchlist) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// allSpans are the spans of all matches, each place once, in order.
+func allSpans(matches []tocsin.Match) []tocsin.Span {
+	var out []tocsin.Span
+	for _, m := range matches {
+		out = append(out, m.Spans...)
+	}
+	slices.SortFunc(out, func(a, b tocsin.Span) int {
+		if a.Field != b.Field {
+			return strings.Compare(b.Field, a.Field) // title before text
+		}
+		return a.Start - b.Start
+	})
+	return slices.CompactFunc(out, func(a, b tocsin.Span) bool {
+		return a.Field == b.Field && a.Start == b.Start && a.End == b.End
+	})
+}

@@ -1,0 +1,225 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tocsin"
+)
+
+// deliver makes one call: everything slow before the intent, nothing between
+// the intent and the call.
+func (l *lane) deliver(ctx context.Context, j job) error {
+	if err := l.bucket.wait(ctx); err != nil {
+		return err
+	}
+	r := j.rec
+	if r.Delivery == "" {
+		r = Record{Act: j.act, Alert: j.alert, Event: j.event, Since: time.Now().UTC()}
+		r.Delivery = l.deliveryID(j)
+	}
+	r.Dest = l.dest.Kind + ":" + l.dest.To
+	d, err := l.delivery(ctx, &r)
+	if err != nil {
+		return err
+	}
+	d.NotAfter = time.Now().Add(intentHold - sendTimeout)
+	call, cancel := callContext(ctx)
+	defer cancel()
+	ready, err := l.ready(call, d)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return l.failed(ctx, r, notApplied(err))
+	}
+	defer ready.Close()
+	r.Kind, r.Ref, r.Next, r.Verdict, r.Why = Intent, d.Ref, time.Time{}, "", ""
+	if err := l.record(ctx, r); err != nil {
+		return err
+	}
+	l.freeze("intent")
+	ref, err := send(call, ready)
+	l.freeze("sent")
+	if err != nil && tocsin.VerdictOf(err) == tocsin.Ambiguous {
+		if ctx.Err() != nil {
+			return ctx.Err() // the intent stays open: it is settled at the next start
+		}
+		_, known := errors.AsType[*tocsin.Outcome](err)
+		l.unknown = !known && !errors.Is(err, context.DeadlineExceeded)
+		l.ended = time.Now().Add(settleAfter)
+		l.trouble = err.Error()
+		l.log.WarnContext(ctx, "delivery unsettled", "delivery", r.Delivery, "alert", r.Alert, "err", err)
+		return nil
+	}
+	if err != nil {
+		return l.failed(ctx, r, err)
+	}
+	return l.sent(ctx, r, ref)
+}
+
+// callContext bounds a call to a provider. A call that is being made when we are
+// stopped may end: what is not known to have arrived has to be looked for.
+func callContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(finishFor, cancel) })
+	return call, func() { stop(); cancel() }
+}
+
+// ready prepares a message. A panic is the message's fault: it must not hold up
+// the others.
+func (l *lane) ready(ctx context.Context, d tocsin.Delivery) (r Ready, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &tocsin.Outcome{Verdict: tocsin.Refused, Code: "panic", Err: fmt.Errorf("prepare %s: panic: %v", d.ID, p)}
+		}
+	}()
+	return l.prepare(ctx, d)
+}
+
+// send makes the call. Of one that panics nobody knows how far it came.
+func send(ctx context.Context, r Ready) (ref string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("send: panic: %v", p)
+		}
+	}()
+	return r.Send(ctx)
+}
+
+// notApplied is err as an outcome of which nothing can have been applied.
+func notApplied(err error) error {
+	if _, ok := errors.AsType[*tocsin.Outcome](err); ok {
+		return err
+	}
+	return &tocsin.Outcome{Verdict: tocsin.Retry, Err: err}
+}
+
+func (l *lane) deliveryID(j job) string {
+	switch j.act {
+	case tocsin.Edit:
+		return deliveryID(j.act, fmt.Sprintf("%s@%d", j.alert, j.event), l.dest.Name)
+	case tocsin.Digest:
+		return deliveryID(j.act, fmt.Sprint(j.event), l.dest.Name)
+	}
+	return deliveryID(j.act, j.alert, l.dest.Name)
+}
+
+// delivery is what the notifier gets: the alert as it stands now.
+func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error) {
+	d := tocsin.Delivery{ID: r.Delivery, Kind: r.Act, To: l.dest, Since: r.Since, Repeat: r.Repeat}
+	if r.Act == tocsin.Digest {
+		ev, err := l.event(ctx, r.Event)
+		if err != nil {
+			return d, err
+		}
+		d.Summary = l.book.summary(ev, l.view.subscribed(l.dest.Name, r.Event))
+		return d, nil
+	}
+	var err error
+	if d.Alert, r.Rendered, err = l.alert(ctx, r.Alert); err != nil {
+		return d, err
+	}
+	r.Seen = cmp.Or(l.book.event(r.Event).Copy.Seen, r.Seen)
+	if m := l.msgs[r.Alert]; m != nil && r.Act == tocsin.Edit {
+		d.Ref = m.ref
+	}
+	if r.Act == tocsin.Post && time.Since(r.Seen) > time.Minute {
+		d.Late = l.lateReason(*r)
+	}
+	return d, nil
+}
+
+// event is a Watching event: from the book or, if it is older than that, from the
+// log.
+func (l *lane) event(ctx context.Context, seq uint64) (posted, error) {
+	if ev := l.book.event(seq); ev.Round != nil {
+		return ev, nil
+	}
+	m, err := l.logs.alerts.GetMsg(ctx, seq)
+	if err != nil {
+		return posted{}, fmt.Errorf("read event %d: %w", seq, err)
+	}
+	ev, err := decode[Event](m.Data)
+	return posted{seq, ev}, err
+}
+
+// alert is an alert as it stands: from the book or, if it is older than that,
+// from the log.
+func (l *lane) alert(ctx context.Context, id string) (tocsin.Alert, uint64, error) {
+	if a, last, ok := l.book.snapshot(id); ok {
+		return a, last, nil
+	}
+	p, err := l.logs.page(ctx, id)
+	if err != nil {
+		return tocsin.Alert{}, 0, err
+	}
+	return p.alert, p.last, nil
+}
+
+func (l *lane) lateReason(r Record) string {
+	switch {
+	case l.trouble != "" || r.Attempt > 0:
+		return "the destination could not be reached"
+	case r.Seen.Before(l.startedAt):
+		return "tocsin was not running"
+	}
+	return "other messages went first"
+}
+
+func (l *lane) sent(ctx context.Context, r Record, ref string) error {
+	r.Kind, r.At, r.Ref, l.trouble, l.unknown = Sent, time.Now().UTC(), cmp.Or(ref, r.Ref), "", false
+	l.observe(l.dest, r)
+	l.clear("lane." + l.dest.Name)
+	return l.outcome(ctx, r)
+}
+
+// outcome records what became of the open intent. What is known must not be
+// looked for, let alone sent again, so it is tried until it is recorded or ctx
+// ends. A person's request behind the intent changes nothing; where another
+// process took the intent over, what that says counts.
+func (l *lane) outcome(ctx context.Context, r Record) error {
+	for {
+		open := l.open
+		err := l.record(ctx, r)
+		if err == nil || open == nil || ctx.Err() != nil {
+			return err
+		}
+		if _, moved := errors.AsType[*errMoved](err); moved {
+			if lost := l.reload(ctx); lost != nil || l.open != open {
+				return err
+			}
+			continue
+		}
+		l.log.WarnContext(ctx, "delivery not recorded, trying again", "delivery", r.Delivery, "err", err)
+		if err := pause(ctx, refollow); err != nil {
+			return err
+		}
+	}
+}
+
+func (l *lane) failed(ctx context.Context, r Record, err error) error {
+	r = r.after(err, time.Now().UTC())
+	l.trouble = r.Why
+	if err := l.outcome(ctx, r); err != nil {
+		return err
+	}
+	l.observe(l.dest, r)
+	l.log.WarnContext(ctx, "delivery "+r.Kind, "delivery", r.Delivery, "alert", r.Alert, "attempt", r.Attempt, "wait", max(0, time.Until(r.Next)).Round(time.Second), "err", err)
+	l.complain(ctx, r)
+	return nil
+}
+
+// complain tells people of a delivery that does not succeed by itself.
+func (l *lane) complain(ctx context.Context, r Record) {
+	switch {
+	case r.Kind == Parked:
+		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert is parked: %s. Mend it, then: tocsin delivery replay %s", l.dest.Name, r.Why, r.Delivery))
+		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s): %s. They are kept: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, r.Why))
+	case r.Verdict == string(tocsin.Install) || r.Kind == Retried && r.Attempt >= 4:
+		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: alerts are waiting since %s: %s", l.dest.Name, r.Since.Format(time.RFC3339), r.Why))
+	}
+}

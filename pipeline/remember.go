@@ -1,0 +1,176 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"tocsin"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// record appends r as our next record and applies it. The Through it carries
+// leaves out r's own event unless r is final.
+func (l *lane) record(ctx context.Context, r Record) error {
+	r.V, r.At, r.Owner = tocsin.Format, time.Now().UTC(), l.logs.b.Owner
+	r.Through = l.watermark()
+	if final := r.Kind == Sent || r.Kind == Parked || r.Kind == Skipped; !final && r.Kind != Cursor && r.Act != tocsin.Edit {
+		r.Through = max(min(r.Through, r.Event-1), l.through)
+	} else if final && l.waiting != nil && l.waiting.Delivery == r.Delivery {
+		r.Through = l.watermarkWithout()
+	}
+	// What is done must be written down even while we are being stopped.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	seq, err := appendTo(ctx, l.logs.b, l.subject, r, jetstream.WithExpectLastSequencePerSubject(l.seq))
+	if err != nil {
+		return err
+	}
+	l.freeze("record")
+	l.apply(seq, r)
+	return nil
+}
+
+// watermarkWithout is the watermark once the waiting delivery is final.
+func (l *lane) watermarkWithout() uint64 {
+	w := l.waiting
+	l.waiting = nil
+	defer func() { l.waiting = w }()
+	return l.watermark()
+}
+
+// apply adds a record to what the lane knows.
+func (l *lane) apply(seq uint64, r Record) {
+	l.seq, l.recorded = seq, r.At
+	l.through = max(l.through, r.Through)
+	if r.Kind != Replay && r.Kind != Cursor {
+		l.open, l.waiting = nil, nil
+	}
+	switch r.Kind {
+	case Intent:
+		now := time.Now()
+		l.open, l.seenAt, l.ended = &r, now, later(r.At.Add(settleAfter), now.Add(settleStart))
+	case Retried:
+		if r.Act == tocsin.Edit {
+			l.postpone(r)
+		} else {
+			l.waiting = &r
+		}
+	case Replay:
+		l.replays = append(l.replays, r.Delivery)
+	case Sent, Parked, Skipped:
+		l.final(r)
+	}
+}
+
+func (l *lane) final(r Record) {
+	l.replays = slices.DeleteFunc(l.replays, func(id string) bool { return id == r.Delivery })
+	delete(l.parked, r.Delivery)
+	if r.Kind == Parked {
+		l.parked[r.Delivery] = r
+	}
+	if r.Act == tocsin.Digest {
+		l.told[r.Event] = true
+		return
+	}
+	m := l.msgs[r.Alert]
+	if m == nil {
+		m = &message{}
+		l.msgs[r.Alert] = m
+	}
+	switch {
+	case r.Act == tocsin.Post:
+		m.ref, m.parked = r.Ref, r.Kind == Parked
+	case r.Kind == Skipped:
+		m.parked = true // gone, or closed
+	case m.ref == "":
+		m.ref = r.Ref // it was posted before what we have read
+	}
+	m.rendered, m.changed, m.retry = max(m.rendered, r.Rendered), r.At, nil
+	if first, ok := l.dirty[r.Alert]; ok && first <= m.rendered {
+		delete(l.dirty, r.Alert)
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// postpone puts off an edit until its next try.
+func (l *lane) postpone(r Record) {
+	l.replays = slices.DeleteFunc(l.replays, func(id string) bool { return id == r.Delivery })
+	if m := l.msgs[r.Alert]; m != nil {
+		m.changed, m.retry = r.Next.Add(-editEvery), &r
+		if _, ok := l.dirty[r.Alert]; !ok {
+			l.dirty[r.Alert] = r.Event
+		}
+	}
+}
+
+// reload applies what the ledger holds after our last known record.
+func (l *lane) reload(ctx context.Context) error {
+	from := l.seq + 1
+	if l.seq == 0 {
+		from = l.oldest
+	}
+	for m, err := range l.logs.read(ctx, streamLedger, l.subject, from) {
+		if err != nil {
+			return err
+		}
+		r, err := decode[Record](m.Data)
+		if err != nil {
+			return err
+		}
+		l.apply(m.Sequence, r)
+	}
+	return nil
+}
+
+// recall reads, once, the ledger before l.oldest: an alert may get a copy, and a
+// parked delivery be asked for, long after it was first sent.
+func (l *lane) recall(ctx context.Context) error {
+	if l.recalled || l.oldest <= 1 {
+		return nil
+	}
+	past := &lane{lanes: l.lanes, dest: l.dest, msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, parked: map[string]Record{}}
+	for m, err := range l.logs.read(ctx, streamLedger, l.subject, 1) {
+		if err != nil {
+			return err
+		}
+		if m.Sequence >= l.oldest {
+			break
+		}
+		r, err := decode[Record](m.Data)
+		if err != nil {
+			return err
+		}
+		past.apply(m.Sequence, r)
+	}
+	for id, m := range past.msgs {
+		if l.msgs[id] == nil {
+			l.msgs[id] = m
+		}
+	}
+	for id, r := range past.parked {
+		if _, ok := l.parked[id]; !ok {
+			l.parked[id] = r
+		}
+	}
+	l.recalled = true
+	return nil
+}
+
+// parkedRecord is a parked delivery that a person wants again.
+func (l *lane) parkedRecord(ctx context.Context, id string) (Record, bool, error) {
+	if _, ok := l.parked[id]; !ok {
+		if err := l.recall(ctx); err != nil {
+			return Record{}, false, err
+		}
+	}
+	r, ok := l.parked[id]
+	return r, ok, nil
+}
