@@ -118,7 +118,24 @@ func telling(err error, list string, opts []nats.Option) error {
 	return err
 }
 
+// settling is how long a server that has just started may say that it has no
+// JetStream, or none for an account, although it has.
+const settling = 2 * time.Second
+
 func usable(ctx context.Context, b *Bus) error {
+	for began := time.Now(); ; {
+		err := answers(ctx, b)
+		api, ok := errors.AsType[jetstream.JetStreamError](err)
+		if !ok || api.APIError() == nil || api.APIError().Code != 503 || time.Since(began) > settling {
+			return err
+		}
+		if pause(ctx, 100*time.Millisecond) != nil {
+			return err
+		}
+	}
+}
+
+func answers(ctx context.Context, b *Bus) error {
 	if _, err := b.JS.AccountInfo(ctx); err != nil {
 		return err
 	}
