@@ -76,6 +76,7 @@ type Poller struct {
 	mu    sync.Mutex    // guards what follows
 	tasks map[string]*task
 	queue queue
+	until time.Time          // Run sleeps, if it sleeps
 	busy  map[string]int     // polls in flight, by host
 	held  map[string][]*task // due, but their host is busy
 	hosts map[string]int     // sources, by host
@@ -89,11 +90,12 @@ const (
 	perHost     = 2
 	defaultPace = 60 * time.Second
 	minPace     = 10 * time.Second
-	firstSpread = 3 * time.Second // over which sources that were just set are polled first
-	fetches     = 4               // of one poll, while the log moves
-	storeWithin = time.Minute     // bounds what is finished after the poller was told to stop
-	saveEvery   = time.Hour       // that validators alone are saved
-	keepEntries = 512             // more, and a state is not kept in memory between documents
+	gather      = 100 * time.Millisecond // within which polls start together
+	firstSpread = 3 * time.Second        // over which sources that were just set are polled first
+	fetches     = 4                      // of one poll, while the log moves
+	storeWithin = time.Minute            // bounds what is finished after the poller was told to stop
+	saveEvery   = time.Hour              // that validators alone are saved
+	keepEntries = 512                    // more, and a state is not kept in memory between documents
 )
 
 // A task is a source and when to poll it.
@@ -281,6 +283,10 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 	for len(p.queue) > 0 {
 		t := p.queue[0]
 		if wait := t.next.Sub(now); wait > 0 {
+			// Polls that are due within the same moment start together: waking up for
+			// each costs more than asking.
+			wait = max(wait, min(gather, p.least()/10))
+			p.until = now.Add(wait)
 			return nil, tocsin.Source{}, "", wait
 		}
 		heap.Pop(&p.queue)
@@ -292,6 +298,7 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 		t.flying = true
 		return t, t.source, t.host, 0
 	}
+	p.until = now.Add(time.Hour)
 	return nil, tocsin.Source{}, "", time.Hour
 }
 
@@ -301,7 +308,8 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	p.mu.Lock()
 	t.flying = false
 	p.drop(p.busy, host)
-	if held := p.held[host]; len(held) > 0 {
+	held := p.held[host]
+	if len(held) > 0 {
 		p.held[host] = held[1:]
 		heap.Push(&p.queue, held[0])
 	} else {
@@ -314,8 +322,11 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 		heap.Push(&p.queue, t)
 	}
 	changed := t.health.since.Equal(now)
+	sooner := len(held) > 0 || t.next.Before(p.until)
 	p.mu.Unlock()
-	p.wakeUp()
+	if sooner {
+		p.wakeUp()
+	}
 	p.flush()
 	if p.Fetched != nil && r.answered() {
 		p.Fetched(s.ID, cmp.Or(r.at, now.UTC()))
