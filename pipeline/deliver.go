@@ -173,8 +173,13 @@ func (l *lane) lateReason(r Record) string {
 func (l *lane) sent(ctx context.Context, r Record, ref string) error {
 	r.Kind, r.At, r.Ref, l.trouble, l.unknown = Sent, time.Now().UTC(), cmp.Or(ref, r.Ref), "", false
 	l.observe(l.dest, r)
-	l.clear("lane." + l.dest.Name)
-	return l.outcome(ctx, r)
+	if err := l.outcome(ctx, r); err != nil {
+		return err
+	}
+	if len(l.parked) == 0 { // what is parked still waits for a person
+		l.clear("lane." + l.dest.Name)
+	}
+	return nil
 }
 
 // outcome records what became of the open intent. What is known must not be

@@ -626,3 +626,38 @@ func TestBookForgetsWhatAStartWouldNotRead(t *testing.T) {
 }
 
 func sketchOf(title string) fold.Sketch { return fold.Of(title, "") }
+
+func TestTroubleIsOverOnlyWhenNothingIsParked(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		r.desk.answer = func(n int, _ tocsin.Delivery) (bool, error) {
+			if n == 1 {
+				return false, &tocsin.Outcome{Verdict: tocsin.Refused}
+			}
+			return true, nil
+		}
+		var mu sync.Mutex
+		var over []string
+		r.cfg.Clear = func(key string) { mu.Lock(); over = append(over, key); mu.Unlock() }
+		cleared := func() int { mu.Lock(); defer mu.Unlock(); return len(over) }
+		r.run()
+		r.put(item("fr", "1", "One", "missiles"))
+		r.put(item("fr", "2", "Two", "missiles"))
+		time.Sleep(time.Minute)
+		if n := cleared(); n != 0 {
+			t.Errorf("trouble was over %d times while a delivery is parked", n)
+		}
+		ds, err := r.logs.Deliveries(t.Context())
+		if err != nil || len(ds) != 2 {
+			t.Fatal(ds, err)
+		}
+		if err := r.logs.ReplayDelivery(t.Context(), ds[0].To, ds[0].Delivery); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if n := cleared(); n != 1 {
+			t.Errorf("trouble was over %d times after the replay, want 1", n)
+		}
+	})
+}
