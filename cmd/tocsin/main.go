@@ -26,6 +26,7 @@ type cli struct {
 	Config string `short:"c" placeholder:"FILE" help:"Configuration (default: tocsin.yaml here, if there is one)."`
 	Data   string `placeholder:"DIR" help:"Data directory (default: the configuration's, or the user's state directory)."`
 	NATS   string `name:"nats" placeholder:"URL" help:"Use this NATS server instead of the embedded one."`
+	Creds  string `name:"nats-creds" placeholder:"FILE" help:"Credentials file for the NATS server."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 
 	Run      runCmd      `cmd:"" help:"Watch the sources and send alerts."`

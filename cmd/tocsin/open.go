@@ -24,6 +24,7 @@ func (a *app) load() (*Config, error) {
 	}
 	cfg.Data = cmp.Or(a.Data, cfg.Data)
 	cfg.NATS.URL = cmp.Or(a.NATS, cfg.NATS.URL)
+	cfg.NATS.Creds = cmp.Or(a.Creds, cfg.NATS.Creds)
 	return cfg, nil
 }
 
