@@ -231,7 +231,8 @@ var usual = map[string][]string{
 // detect guesses the charset of b, preferring those in which lang is written.
 func detect(b []byte, lang string) string {
 	lang, _, _ = strings.Cut(strings.ToLower(lang), "-")
-	guesses, err := chardet.NewTextDetector().DetectAll(sample(b))
+	part := sample(b)
+	guesses, err := chardet.NewTextDetector().DetectAll(part)
 	if err != nil || len(guesses) == 0 {
 		return "windows-1252"
 	}
@@ -239,14 +240,18 @@ func detect(b []byte, lang string) string {
 	slices.SortFunc(guesses, func(a, b chardet.Result) int {
 		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(rank(a, lang), rank(b, lang)), strings.Compare(a.Charset, b.Charset))
 	})
-	best := ""
+	// A charset in which characters are missing is a worse guess than any other.
+	best, fewest := "", len(part)+1
 	for _, g := range guesses {
 		name := guessed(g)
 		if g.Confidence >= 10 && slices.Contains(usual[lang], name) {
 			return name
 		}
-		if best == "" && !strings.HasPrefix(name, "utf-") {
-			best = name
+		if e, _ := charset.Lookup(name); e == nil || strings.HasPrefix(name, "utf-") {
+			continue
+		}
+		if lost := bytes.Count(convert(part, name, nil), []byte("\ufffd")); lost < fewest {
+			best, fewest = name, lost
 		}
 	}
 	return cmp.Or(best, "windows-1252")
