@@ -35,7 +35,7 @@ func (c checkCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	out := []checked{{"configuration", true, fmt.Sprintf("%d sources, %d watchlists, %d destinations, %d subscriptions; data in %s",
+	out := []checked{{"configuration", true, fmt.Sprintf("sources: %d, watchlists: %d, destinations: %d, subscriptions: %d; data in %s",
 		len(cfg.Sources), len(cfg.Watchlists), len(cfg.Destinations), len(cfg.Subscriptions), where(cfg))}}
 	for _, n := range cfg.Notes {
 		out = append(out, checked{"note", true, n})
@@ -116,7 +116,11 @@ func (a *app) tryKinds(cfg *Config) []checked {
 			continue
 		}
 		ctx, cancel := context.WithTimeout(a.ctx, 20*time.Second)
-		lines = append(lines, checkedError(k.Name, c.Check(ctx), "the credentials work"))
+		well := "the credentials work"
+		if k.Name == "terminal" {
+			well = "it can be written to"
+		}
+		lines = append(lines, checkedError(k.Name, c.Check(ctx), well))
 		cancel()
 	}
 	return lines
