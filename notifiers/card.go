@@ -224,12 +224,22 @@ type digest struct {
 	Newest     []newest
 }
 
+// silent names the publishers that did not answer. The summary names only the
+// first of many.
+func silent(s tocsin.Summary) string {
+	const show = 12
+	if len(s.Silent) <= show {
+		return strings.Join(flats(s.Silent), ", ")
+	}
+	return strings.Join(flats(s.Silent[:show]), ", ") + fmt.Sprintf(" and %d more", max(len(s.Silent), s.Sources-s.Answered)-show)
+}
+
 type newest struct {
 	Title, Source, When, Link, Host string
 }
 
 func newDigest(s tocsin.Summary, now time.Time) digest {
-	d := digest{Sentence: watching(s, now), Watchlists: listed(flats(s.Watchlists), maxList), Silent: listed(flats(s.Silent), 12)}
+	d := digest{Sentence: watching(s, now), Watchlists: listed(flats(s.Watchlists), maxList), Silent: silent(s)}
 	for _, a := range s.Newest[:min(len(s.Newest), 5)] {
 		n := newest{Title: titleOf(a), When: ago(now, dated(a))}
 		if len(a.Copies) > 0 {

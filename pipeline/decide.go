@@ -19,13 +19,21 @@ import (
 
 // item matches an item and stores the event that it needs. A panic is the item's
 // fault: it must not take the others with it.
-func (m *matcher) item(ctx context.Context, it tocsin.Item, seq, v uint64, lists map[string]*compiled) (err error) {
+func (m *matcher) item(ctx context.Context, it tocsin.Item, seq, v uint64, lists map[string]*compiled, before <-chan struct{}) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = &poison{fmt.Errorf("match %s/%s: panic: %v", it.Source, it.ID, r)}
 		}
 	}()
-	return m.store(ctx, it, seq, v, m.match(it, lists))
+	matches := m.match(it, lists)
+	if before != nil {
+		select {
+		case <-before:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return m.store(ctx, it, seq, v, matches)
 }
 
 // match evaluates every watchlist on an item, in the order of their names.

@@ -258,7 +258,8 @@ func (s *Server) Audit(ctx context.Context) ([]string, error) {
 	streams := s.bus.JS.ListStreams(ctx)
 	for info := range streams.Info() {
 		st := info.State
-		if !info.Config.DenyDelete || st.Msgs == 0 {
+		// A bucket denies deletes too, and drops what is overwritten.
+		if !info.Config.DenyDelete || info.Config.MaxMsgsPerSubject > 0 || st.Msgs == 0 {
 			continue
 		}
 		if gone := st.LastSeq - st.FirstSeq + 1 - st.Msgs; gone != 0 || st.NumDeleted > 0 {

@@ -389,13 +389,13 @@ func TestPanicOfAQueryQuarantinesTheItem(t *testing.T) {
 	defer cancel()
 	m := r.racer(ctx, &wg, "matcher", Off{})
 	bad := map[string]*compiled{"bad": {}} // no query
-	err := m.item(ctx, item("fr", "1", "One", "text"), 1, 1, bad)
+	err := m.item(ctx, item("fr", "1", "One", "text"), 1, 1, bad, nil)
 	if _, ok := errors.AsType[*poison](err); !ok {
 		t.Errorf("item = %v, want it found to be poison", err)
 	}
 	_, lists := m.view.snapshot()
 	it := item("fr", "2", "Two", "missiles")
-	if err := m.item(ctx, it, 2, 1, lists); err != nil { // no lock was left behind
+	if err := m.item(ctx, it, 2, 1, lists, nil); err != nil { // no lock was left behind
 		t.Errorf("the next item = %v", err)
 	}
 }

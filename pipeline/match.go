@@ -133,6 +133,8 @@ func (m *matcher) consume(ctx context.Context, c jetstream.Consumer, done chan<-
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	defer context.AfterFunc(ctx, it.Stop)()
+	turn := make(chan struct{}) // of the item before: ALERTS follows the order of ITEMS
+	close(turn)
 	for ctx.Err() == nil {
 		msg, err := it.Next()
 		if err != nil {
@@ -141,16 +143,22 @@ func (m *matcher) consume(ctx context.Context, c jetstream.Consumer, done chan<-
 			}
 			break
 		}
-		g.Go(func() error { return m.handle(ctx, msg, done) })
+		before, mine := turn, make(chan struct{})
+		turn = mine
+		g.Go(func() error {
+			defer close(mine)
+			return m.handle(ctx, msg, before, done)
+		})
 	}
 	return g.Wait()
 }
 
-// handle matches one item until that succeeds. It gives up only when ctx ends or
-// a newer tocsin wrote what it has to read.
-func (m *matcher) handle(ctx context.Context, msg jetstream.Msg, done chan<- handled) error {
+// handle matches one item until that succeeds, and decides what it needs once
+// the item before it is decided. It gives up only when ctx ends or a newer tocsin
+// wrote what it has to read.
+func (m *matcher) handle(ctx context.Context, msg jetstream.Msg, before <-chan struct{}, done chan<- handled) error {
 	for {
-		v, err := m.message(ctx, msg)
+		v, err := m.message(ctx, msg, before)
 		if err == nil {
 			select {
 			case done <- handled{msg, v}:
@@ -214,7 +222,7 @@ func (m *matcher) acknowledge(ctx context.Context, batch []handled) error {
 			if err := m.view.waitFor(ctx, now); err != nil {
 				return err
 			}
-			if batch[i].watch, err = m.message(ctx, h.msg); err != nil {
+			if batch[i].watch, err = m.message(ctx, h.msg, nil); err != nil {
 				return err
 			}
 		}
@@ -229,7 +237,7 @@ func (m *matcher) acknowledge(ctx context.Context, batch []handled) error {
 }
 
 // message handles one item and says with which WATCH sequence.
-func (m *matcher) message(ctx context.Context, msg jetstream.Msg) (uint64, error) {
+func (m *matcher) message(ctx context.Context, msg jetstream.Msg, before <-chan struct{}) (uint64, error) {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return 0, fmt.Errorf("match: %w", err)
@@ -246,7 +254,7 @@ func (m *matcher) message(ctx context.Context, msg jetstream.Msg) (uint64, error
 	if err != nil {
 		return v, m.banish(ctx, seq, tocsin.Item{Source: strings.TrimPrefix(msg.Subject(), "items.")}, err)
 	}
-	err = m.item(ctx, it, seq, v, lists)
+	err = m.item(ctx, it, seq, v, lists, before)
 	if p, ok := errors.AsType[*poison](err); ok {
 		return v, m.banish(ctx, seq, it, p)
 	}

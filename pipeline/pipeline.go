@@ -196,6 +196,8 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 	}
 	if cfg.Poll {
 		g.Go(func() error { return polling.hold(ctx, func() error { return share(ctx, polling.owned, cfg.Own) }) })
+	}
+	if cfg.Poll && (cfg.Match || !logs.b.Embedded) { // or nobody will match what is read
 		r := &rounds{logs: logs, book: bk, log: cfg.Log, reading: cfg.Reading, matched: logs.matched}
 		g.Go(func() error { return r.run(ctx) })
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,6 +251,48 @@ func TestRevisionOfAnAlertedItemEditsItsMessage(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := r.desk.all(); len(got) != 2 || got[1].Kind != tocsin.Edit || got[1].Alert.Revised != 1 || got[1].Alert.First().Title != "Statement, corrected" {
 			t.Errorf("calls %+v, want a post and an edit that shows the revision", got)
+		}
+	})
+}
+
+func TestAlertsFollowTheOrderOfItems(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		var items []tocsin.Item
+		for i := range 300 { // long and short ones by turns: matching them takes unequal time
+			it := item("fr", fmt.Sprint(i), fmt.Sprint("No. ", i), "missiles "+strings.Repeat("words ", i%2*5000))
+			it.Rev, it.Seen = 1, time.Now().UTC()
+			items = append(items, it)
+		}
+		if _, err := r.logs.Append(t.Context(), "fr", 0, items); err != nil {
+			t.Fatal(err)
+		}
+		r.run()
+		time.Sleep(time.Hour)
+		events := r.events()
+		if len(events) != len(items) {
+			t.Fatalf("%d events of %d items", len(events), len(items))
+		}
+		for i, ev := range events {
+			if ev.Copy.Seq != uint64(i+1) {
+				t.Fatalf("event %d is of item %d", i+1, ev.Copy.Seq)
+			}
+		}
+	})
+}
+
+func TestAuditTakesOverwrittenKeysForNoDamage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		for i := range 5 {
+			if err := r.logs.Save(t.Context(), "fr", fmt.Append(nil, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if findings, err := r.srv.Audit(t.Context()); err != nil || len(findings) > 0 {
+			t.Errorf("Audit() = %q, %v, want nothing", findings, err)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -167,8 +168,8 @@ type Trace struct {
 	Deliveries  []Delivered   `json:"deliveries,omitempty"`
 }
 
-// Why traces every item whose address or GUID is url, oldest first.
-func (l *Logs) Why(ctx context.Context, url string) ([]Trace, error) {
+// Why traces every item that has this address or GUID, oldest first.
+func (l *Logs) Why(ctx context.Context, address string) ([]Trace, error) {
 	stories, err := l.Stories(ctx)
 	if err != nil {
 		return nil, err
@@ -190,7 +191,7 @@ func (l *Logs) Why(ctx context.Context, url string) ([]Trace, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !SameAddress(it.URL, url) && it.GUID != url {
+		if !SameAddress(it.URL, address) && it.GUID != address {
 			continue
 		}
 		t := Trace{Seq: m.Sequence, Item: it, Handled: m.Sequence <= floor, Verdicts: verdicts(it, have)}
@@ -209,6 +210,9 @@ func (l *Logs) Why(ctx context.Context, url string) ([]Trace, error) {
 func SameAddress(a, b string) bool {
 	bare := func(s string) string {
 		s, _, _ = strings.Cut(s, "#")
+		if plain, err := url.PathUnescape(s); err == nil { // "%20" and " " are the same to a reader
+			s = plain
+		}
 		_, s, _ = cutScheme(s)
 		return strings.TrimSuffix(strings.TrimPrefix(s, "www."), "/")
 	}

@@ -137,7 +137,7 @@ func race(t *testing.T, off Off, statements, copies int) (opened, twice, lost in
 			working.Go(func() {
 				for w := range queue {
 					v, lists := m.view.snapshot()
-					if err := m.item(ctx, w.it, w.seq, v, lists); err != nil {
+					if err := m.item(ctx, w.it, w.seq, v, lists, nil); err != nil {
 						t.Errorf("item %s/%s: %v", w.it.Source, w.it.ID, err)
 					}
 				}

@@ -118,7 +118,7 @@ func (c alertShowCmd) Run(a *app) error {
 
 func showStory(w io.Writer, s pipeline.Story) {
 	first := s.Alert.First()
-	fmt.Fprintf(w, "%s\n%s\n", plainLine(first.Title), first.URL)
+	fmt.Fprintf(w, "%s\n%s\n", plainLine(first.Title), plainLine(first.URL))
 	fmt.Fprintf(w, "\nopened %s\n", stamp(s.Alert.Opened))
 	for _, m := range s.Alert.Matches {
 		fmt.Fprintf(w, "matched %s: %s\n", m.Watchlist, strings.Join(terms(m), ", "))
@@ -132,7 +132,7 @@ func showStory(w io.Writer, s pipeline.Story) {
 		if ev.Reason != "" {
 			what += " (" + ev.Reason + ")"
 		}
-		fmt.Fprintf(w, "%s  %s by %s  %s\n", stamp(ev.At), what, plainLine(ev.Copy.Publisher), ev.Copy.URL)
+		fmt.Fprintf(w, "%s  %s by %s  %s\n", stamp(ev.At), what, plainLine(ev.Copy.Publisher), plainLine(ev.Copy.URL))
 	}
 	for _, d := range s.Deliveries {
 		fmt.Fprintf(w, "%s  %s to %s: %s\n", stamp(d.At), d.Act, d.To, outcome(d))
@@ -270,10 +270,13 @@ func when(t time.Time) string {
 }
 
 // defuse keeps a spreadsheet from running a cell as a formula, as OWASP ASVS
-// 1.2.10 asks.
+// 1.2.10 asks, and a terminal from obeying it.
 func defuse(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\x00", rune(s[0])) {
-		return "'" + s
+	plain := plainLine(s)
+	for _, form := range []string{s, plain} {
+		if form != "" && strings.ContainsRune("=+-@\t\r\x00", rune(form[0])) {
+			return "'" + plain
+		}
 	}
-	return s
+	return plain
 }

@@ -37,7 +37,7 @@ EXIT STATUS  0 done · 1 an error · 2 wrong usage`
 }
 
 func (c restoreCmd) Run(a *app) error {
-	cfg, err := a.load()
+	cfg, err := a.look()
 	if err != nil {
 		return err
 	}

@@ -92,6 +92,7 @@ type Loader struct {
 	Sources    []tocsin.Source    // built in
 	Watchlists []tocsin.Watchlist // built in
 	Env        func(name string) (string, bool)
+	NoSecrets  bool // what only reads needs none: one that is not there is no fault
 	ReadFile   func(path string) ([]byte, error)
 }
 

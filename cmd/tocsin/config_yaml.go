@@ -452,6 +452,9 @@ func (r *reader) file(into *string, checks ...func([]byte) error) take {
 	}
 }
 
+// absentSecret stands for a secret that was not asked for.
+const absentSecret = tocsin.Secret("absent")
+
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // secret reads where a secret is and fetches it. Nothing that stands under the
@@ -490,6 +493,10 @@ func (r *reader) fromEnv(into *tocsin.Secret, at ast.Node, what, name string) {
 		return
 	}
 	value, ok := r.Env(name)
+	if !ok && r.NoSecrets {
+		*into = absentSecret
+		return
+	}
 	if !ok {
 		r.fault(at, "%s: the environment variable named here is not set", what)
 		return
@@ -500,6 +507,8 @@ func (r *reader) fromEnv(into *tocsin.Secret, at ast.Node, what, name string) {
 func (r *reader) fromFile(into *tocsin.Secret, at ast.Node, what, path string) {
 	value, err := r.ReadFile(r.resolve(path))
 	switch {
+	case err != nil && r.NoSecrets:
+		*into = absentSecret
 	case errors.Is(err, fs.ErrNotExist):
 		r.fault(at, "%s: the file named here does not exist", what)
 	case err != nil:

@@ -53,7 +53,7 @@ func (c matchCmd) query(a *app) (*watchlist.Query, error) {
 	if c.Watchlist == "" {
 		return watchlist.Parse(c.Query)
 	}
-	cfg, err := a.load()
+	cfg, err := a.look()
 	if err != nil {
 		return nil, err
 	}

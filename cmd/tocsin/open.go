@@ -16,9 +16,19 @@ import (
 func (a *app) loader() Loader { return newLoader(builtinWatchlists) }
 
 // load reads the configuration and puts the command line's words over it.
-func (a *app) load() (*Config, error) {
+func (a *app) load() (*Config, error) { return a.loadBy(a.loader()) }
+
+// look is load for what only reads: it does without the secrets, which only the
+// service's environment may hold.
+func (a *app) look() (*Config, error) {
+	l := a.loader()
+	l.NoSecrets = true
+	return a.loadBy(l)
+}
+
+func (a *app) loadBy(l Loader) (*Config, error) {
 	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
-	cfg, err := a.loader().Load(FindConfig(a.Config, exists))
+	cfg, err := l.Load(FindConfig(a.Config, exists))
 	if err != nil {
 		return nil, usageError(err)
 	}
@@ -46,7 +56,7 @@ func connect(ctx context.Context, cfg *Config, log *slog.Logger) (*pipeline.Bus,
 // bus reaches what is stored: through the running service, in the data
 // directory, or on another NATS server.
 func (a *app) bus() (*pipeline.Bus, error) {
-	cfg, err := a.load()
+	cfg, err := a.look()
 	if err != nil {
 		return nil, err
 	}

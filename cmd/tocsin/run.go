@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func where(cfg *Config) string {
 	if cfg.NATS.URL != "" {
 		return "NATS"
 	}
-	return cfg.Data
+	return cmp.Or(cfg.Data, "no directory: name one with --data, or set HOME")
 }
 
 // hangups reads the configuration again at each SIGHUP. One with faults is told

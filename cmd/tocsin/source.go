@@ -27,7 +27,7 @@ type sourceListCmd struct{}
 func (sourceListCmd) Help() string { return readStatus }
 
 func (sourceListCmd) Run(a *app) error {
-	cfg, err := a.load()
+	cfg, err := a.look()
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (c whyCmd) absent(a *app, l *pipeline.Logs) error {
 
 func explain(w io.Writer, t pipeline.Trace) {
 	it := t.Item
-	fmt.Fprintf(w, "%s\n%s\n", plainLine(it.Title), it.URL)
+	fmt.Fprintf(w, "%s\n%s\n", plainLine(it.Title), plainLine(it.URL))
 	fmt.Fprintf(w, "  stored    %s as revision %d of %s/%s, record %d of ITEMS\n", stamp(it.Seen), it.Rev, it.Source, it.ID, t.Seq)
 	if it.Baseline {
 		fmt.Fprintf(w, "  baseline  it was there when the source was first read: told of in a summary, not sent by itself\n")
