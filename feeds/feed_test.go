@@ -285,3 +285,32 @@ func TestTextsAreCutAtTheirBounds(t *testing.T) {
 		t.Errorf("title has %d bytes, summary %d, id %d, repairs %q", len(e.Title), len(e.Summary), len(e.GUID), doc.Repairs)
 	}
 }
+
+func TestPrefixesOfNamespacesDoNotMatter(t *testing.T) {
+	atom := `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><title>t</title><content type="xhtml"><x:div xmlns:x="http://www.w3.org/1999/xhtml"><x:p>They export</x:p><x:p>missiles</x:p><x:br/>now<x:script>alert(1)</x:script></x:div></content></entry></feed>`
+	d, err := ParseFeed(tocsin.Source{}, fetch.Response{Body: []byte(atom)})
+	if err != nil || len(d.Items) != 1 {
+		t.Fatal(d, err)
+	}
+	if got, want := strings.Join(strings.Fields(d.Items[0].Text), " "), "They export missiles now"; got != want {
+		t.Errorf("text %q, want %q", got, want)
+	}
+	rdf := `<r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"><item r:about="http://m.example/i1"><title>one</title></item></r:RDF>`
+	if d, err = ParseFeed(tocsin.Source{}, fetch.Response{Body: []byte(rdf)}); err != nil || len(d.Items) != 1 {
+		t.Fatal(d, err)
+	}
+	if e := d.Items[0]; e.GUID != "http://m.example/i1" || e.URL != e.GUID {
+		t.Errorf("guid %q, url %q, want http://m.example/i1", e.GUID, e.URL)
+	}
+}
+
+func TestAddressesHoldNothingThatATerminalObeys(t *testing.T) {
+	body := "{\"version\":\"https://jsonfeed.org/version/1.1\",\"items\":[{\"id\":\"1\",\"title\":\"x\",\"url\":\"http://h.example/\\u001b]8;;http://evil.example\\u0007a b\\u202e\"}]}"
+	d, err := ParseFeed(tocsin.Source{}, fetch.Response{Body: []byte(body)})
+	if err != nil || len(d.Items) != 1 {
+		t.Fatal(d, err)
+	}
+	if got, want := d.Items[0].URL, "http://h.example/]8;;http://evil.examplea%20b"; got != want {
+		t.Errorf("url %q, want %q", got, want)
+	}
+}

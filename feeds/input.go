@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // An input is a document that has been decoded, and what is needed to read it.
@@ -39,10 +40,8 @@ func (in input) date(s string) time.Time {
 
 // address makes s absolute. It is "" for what is no address of a page.
 func (in input) address(base *url.URL, s string) string {
-	s = strings.TrimSpace(s)
-	if strings.ContainsAny(s, "\n\r\t") {
-		s = strings.NewReplacer("\n", "", "\r", "", "\t", "").Replace(s)
-	}
+	s = strings.Map(visible, strings.TrimSpace(s))
+	s = strings.ReplaceAll(s, " ", "%20")
 	if isPage(s) || s == "" {
 		return s
 	}
@@ -63,6 +62,14 @@ func (in input) address(base *url.URL, s string) string {
 		return base.ResolveReference(u).String()
 	}
 	return s
+}
+
+// visible drops what no address holds and what a terminal would obey.
+func visible(r rune) rune {
+	if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		return -1
+	}
+	return r
 }
 
 func isPage(s string) bool {

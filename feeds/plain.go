@@ -67,7 +67,9 @@ func (p *textFlow) open(z *scanner, t tag) int {
 	return t.end
 }
 
+// tagAtom is the element of a tag, whatever prefix its namespace has.
 func tagAtom(name []byte) atom.Atom {
+	name = name[bytes.LastIndexByte(name, ':')+1:]
 	var low [16]byte
 	if len(name) > len(low) {
 		return 0

@@ -85,8 +85,19 @@ func (k *skeleton) entry(b block) {
 	t, _ := k.s.at(b.start, b.inner.end)
 	k.enter(t.attrs)
 	k.s.children(b.inner, k.group, k.field)
-	k.entries = append(k.entries, origin{about: attr(t.attrs, "rdf:about"), lang: k.lang})
+	k.entries = append(k.entries, origin{about: aboutOf(t.attrs), lang: k.lang})
 	k.base, k.lang = base, lang
+}
+
+// aboutOf is the address that RDF gives an item, whatever the prefix of its
+// namespace.
+func aboutOf(attrs []byte) string {
+	for name, value := range allAttrs(attrs) {
+		if local, ok := bytes.CutSuffix(name, []byte(":about")); ok && len(local) > 0 {
+			return unescape(value, nil)
+		}
+	}
+	return ""
 }
 
 // structure passes over the tags that hold the feed itself.
