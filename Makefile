@@ -14,7 +14,7 @@ endif
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 FUZZTIME ?= 30s
 
-.PHONY: test gate vuln bench interop fuzz build dist clean
+.PHONY: test gate vuln bench bench-peers torture interop fuzz build dist clean
 
 test: gate ## the gate, then every test with the race detector, in random order
 ifndef TOCSIN_CORPUS
@@ -36,6 +36,9 @@ vuln: ## known vulnerabilities; fails where the database cannot be reached
 
 bench: ## benchmarks; docs/benchmarks.md says what each figure is
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-peers: ## the matching engine beside Hyperscan, on the same text: needs apt-get, dpkg-deb and a C++ compiler
+	pipeline/watchlist/engine/testdata/peers/run.sh build/peers
 
 KILLS ?= 120
 

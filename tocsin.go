@@ -16,9 +16,10 @@ import (
 	"time"
 )
 
-// Format is the version that every stored record carries as "v". A binary reads
-// all versions up to its own, and stops with a word at a newer one.
-const Format = 1
+// Format is the newest version that stored records carry as "v". Each carries the
+// oldest whose readers understand it. A binary reads all versions up to its own,
+// and stops with a word at a newer one.
+const Format = 2
 
 // Name is the shape of the names that people give to sources, watchlists,
 // destinations and lists: they become parts of subjects, so no dots or spaces.
@@ -59,9 +60,33 @@ type Item struct {
 
 // A Watchlist is a named query over statements.
 type Watchlist struct {
-	Name    string `json:"name"` // see Name
-	Query   string `json:"query"`
-	Builtin bool   `json:"builtin,omitempty"`
+	Name         string    `json:"name"` // see Name
+	Query        string    `json:"query"`
+	Stem         bool      `json:"stem,omitempty"`       // plain words find their inflected forms
+	MustMatch    []Example `json:"must_match,omitempty"` // what the query has to find, and
+	MustNotMatch []Example `json:"must_not_match,omitempty"`
+	Builtin      bool      `json:"builtin,omitempty"`
+}
+
+// An Example is a statement that a watchlist is tried on before it is used.
+type Example struct {
+	Title string `json:"title,omitempty"`
+	Text  string `json:"text,omitempty"`
+	Lang  string `json:"lang,omitempty"` // BCP 47, or "" for what the text shows
+}
+
+// A List is a shared set of terms that queries name: @dprk.
+type List struct {
+	Name    string  `json:"name"` // see Name
+	Entries []Entry `json:"entries"`
+	Builtin bool    `json:"builtin,omitempty"`
+}
+
+// An Entry is one term of a list.
+type Entry struct {
+	Term string `json:"term"`           // a word, phrase or wildcard as a query writes it, or another list
+	Lang string `json:"lang,omitempty"` // BCP 47; "" is looked for in texts of every language
+	Name string `json:"name,omitempty"` // whose alias the term is; "" if it stands for itself
 }
 
 // Fields that a query can find words in.
@@ -72,17 +97,19 @@ const (
 
 // A Span is where words that satisfied a query stand in the original text.
 type Span struct {
-	Term  string `json:"term"`  // as the query writes it
-	Field string `json:"field"` // FieldTitle or FieldText
-	Start int    `json:"start"` // byte offsets into that field: [Start, End)
+	Term  string `json:"term"`           // as the query, or the list, writes it
+	List  string `json:"list,omitempty"` // the list that holds the term, if one does
+	Field string `json:"field"`          // FieldTitle, FieldText, or another that the query names
+	Start int    `json:"start"`          // byte offsets into that field: [Start, End)
 	End   int    `json:"end"`
 }
 
 // A Match is an item that satisfies a watchlist, and why.
 type Match struct {
 	Watchlist string `json:"watchlist"`
-	Version   uint64 `json:"version"` // the WATCH sequence of the watchlist as it matched
-	Spans     []Span `json:"spans"`   // in order of field (title first) and Start
+	Version   uint64 `json:"version"`          // the WATCH sequence of the watchlist, or of a later list in it, as it matched
+	Branch    string `json:"branch,omitempty"` // the query cut down to what was found, at most 300 bytes
+	Spans     []Span `json:"spans"`            // in order of field (title first) and Start
 }
 
 // A Copy is one publication of an alert's statement: the first, a copy or a
@@ -150,11 +177,12 @@ type Subscription struct {
 }
 
 // Summary tells a subscriber what was already there when sources were read for
-// the first time.
+// the first time or, with Muted, what was held while the subscription was muted.
 type Summary struct {
-	Sources    int      `json:"sources"`  // watched
-	Answered   int      `json:"answered"` // read at least once
-	Silent     []string `json:"silent"`   // publishers that did not answer, in order
+	Muted      bool     `json:"muted,omitempty"` // Matching and Newest are alerts that were held; nothing is said of sources
+	Sources    int      `json:"sources"`         // watched
+	Answered   int      `json:"answered"`        // read at least once
+	Silent     []string `json:"silent"`          // publishers that did not answer, in order
 	Watchlists []string `json:"watchlists"`
 	Matching   int      `json:"matching"` // statements already there that match the watchlists
 	Newest     []Alert  `json:"newest"`   // of them, at most 5, newest claimed date first

@@ -98,11 +98,19 @@ func times(d tocsin.Delivery, first tocsin.Copy, now time.Time) []string {
 
 func stamp(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04 UTC") }
 
+// terms are the terms that spans are of, each once, with the lists that hold them.
 func terms(spans []tocsin.Span) []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, s := range spans {
-		if t := flat(s.Term); t != "" && !seen[t] {
+		t := flat(s.Term)
+		if t == "" {
+			continue
+		}
+		if s.List != "" {
+			t += " (@" + flat(s.List) + ")"
+		}
+		if !seen[t] {
 			seen[t] = true
 			out = append(out, t)
 		}
@@ -144,6 +152,9 @@ func count(n int, one, many string) string {
 // watching is the sentence that a Digest delivers: "watching 80 sources, 61
 // answered; 3 statements already there match, newest 2 days ago".
 func watching(s tocsin.Summary, now time.Time) string {
+	if s.Muted {
+		return heldBack(s, now)
+	}
 	text := fmt.Sprintf("watching %s, %d answered; ", count(s.Sources, "source", "sources"), s.Answered)
 	switch s.Matching {
 	case 0:
@@ -153,6 +164,15 @@ func watching(s tocsin.Summary, now time.Time) string {
 	default:
 		text += strconv.Itoa(s.Matching) + " statements already there match"
 	}
+	if len(s.Newest) > 0 {
+		text += ", newest " + ago(now, dated(s.Newest[0]))
+	}
+	return text
+}
+
+// heldBack is the sentence for what was held while subscriptions were muted.
+func heldBack(s tocsin.Summary, now time.Time) string {
+	text := count(s.Matching, "alert was", "alerts were") + " held while muted"
 	if len(s.Newest) > 0 {
 		text += ", newest " + ago(now, dated(s.Newest[0]))
 	}
@@ -218,6 +238,7 @@ func titleOf(a tocsin.Alert) string {
 
 // digest is what every kind shows of a Summary.
 type digest struct {
+	Heading    string
 	Sentence   string
 	Watchlists string
 	Silent     string // publishers that did not answer, or ""
@@ -239,7 +260,10 @@ type newest struct {
 }
 
 func newDigest(s tocsin.Summary, now time.Time) digest {
-	d := digest{Sentence: watching(s, now), Watchlists: listed(flats(s.Watchlists), maxList), Silent: silent(s)}
+	d := digest{Heading: "tocsin is watching", Sentence: watching(s, now), Watchlists: listed(flats(s.Watchlists), maxList), Silent: silent(s)}
+	if s.Muted {
+		d.Heading = "held while muted"
+	}
 	for _, a := range s.Newest[:min(len(s.Newest), 5)] {
 		n := newest{Title: titleOf(a), When: ago(now, dated(a))}
 		if len(a.Copies) > 0 {

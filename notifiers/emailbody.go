@@ -72,7 +72,7 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 	switch d.Kind {
 	case tocsin.Digest:
 		g := newDigest(d.Summary, now)
-		p.Heading = []run{{Text: "tocsin is watching"}}
+		p.Heading = []run{{Text: g.Heading}}
 		p.Lead, p.Newest = g.Sentence, g.Newest
 		p.fact("Watchlists", g.Watchlists, "")
 		p.fact("No answer yet from", g.Silent, "")

@@ -34,7 +34,7 @@ func BenchmarkHop(b *testing.B) {
 		b.Fatal(err)
 	}
 	logs := must(OpenLogs(b.Context(), srv.Bus()))
-	if err := logs.Apply(b.Context(), missiles()); err != nil {
+	if _, err := logs.Apply(b.Context(), missiles()); err != nil {
 		b.Fatal(err)
 	}
 	bare := jetstream.StreamConfig{Name: "BARE", Subjects: []string{"bare"}, Storage: jetstream.FileStorage, Compression: jetstream.S2Compression}

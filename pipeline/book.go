@@ -46,9 +46,10 @@ type posted struct {
 
 // A page is one alert in the book.
 type page struct {
-	alert tocsin.Alert
-	added []uint64 // the sequence of the event that added alert.Matches[i]
-	last  uint64   // of its events
+	alert   tocsin.Alert
+	added   []uint64 // the sequence of the event that added alert.Matches[i]
+	last    uint64   // of its events
+	earlier bool     // it opened on what was stored earlier
 }
 
 func newBook(from uint64, log *slog.Logger) *book {
@@ -327,13 +328,18 @@ func (b *book) event(seq uint64) posted {
 	return posted{}
 }
 
-// interested reports whether any of the watchlists had matched an alert by the
-// event at seq.
-func (b *book) interested(alert string, seq uint64, lists []string) bool {
+// matched are those of lists that had matched an alert by the event at seq.
+func (b *book) matched(alert string, seq uint64, lists []string) (out []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p := b.alerts[alert]
-	return p != nil && slices.ContainsFunc(p.matchedBy(seq), func(w string) bool { return slices.Contains(lists, w) })
+	if p := b.alerts[alert]; p != nil {
+		for _, w := range p.matchedBy(seq) {
+			if slices.Contains(lists, w) {
+				out = append(out, w)
+			}
+		}
+	}
+	return out
 }
 
 // newestInSummary is how many alerts a Summary shows.
@@ -384,5 +390,6 @@ func (l *Logs) page(ctx context.Context, id string) (*page, error) {
 func (p *page) begin(ev Event) {
 	if p.alert.Opened.IsZero() {
 		p.alert.Opened, p.alert.Excerpt, p.alert.Marks = ev.At, ev.Excerpt, ev.Marks
+		p.earlier = ev.Earlier
 	}
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +12,6 @@ import (
 
 	"tocsin"
 	"tocsin/pipeline/fold"
-	"tocsin/pipeline/watchlist"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,13 +19,13 @@ import (
 
 // item matches an item and stores the event that it needs. A panic is the item's
 // fault: it must not take the others with it.
-func (m *matcher) item(ctx context.Context, it tocsin.Item, seq, v uint64, lists map[string]*compiled, before <-chan struct{}) (err error) {
+func (m *matcher) item(ctx context.Context, it tocsin.Item, seq uint64, now *ruleset, before <-chan struct{}) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = &poison{fmt.Errorf("match %s/%s: panic: %v", it.Source, it.ID, r)}
 		}
 	}()
-	matches := m.match(it, lists)
+	matches := m.match(it, now)
 	if before != nil {
 		select {
 		case <-before:
@@ -33,26 +33,7 @@ func (m *matcher) item(ctx context.Context, it tocsin.Item, seq, v uint64, lists
 			return ctx.Err()
 		}
 	}
-	return m.store(ctx, it, seq, v, matches)
-}
-
-// match evaluates every watchlist on an item, in the order of their names.
-func (m *matcher) match(it tocsin.Item, lists map[string]*compiled) (out []tocsin.Match) {
-	if m.off.Match {
-		return nil
-	}
-	m.count.Items.Add(1)
-	if m.before != nil {
-		m.before(it)
-	}
-	doc := watchlist.NewDocument(it.Title, it.Text, it.Lang)
-	for name, l := range lists {
-		if spans, ok := l.query.Match(doc); ok {
-			out = append(out, tocsin.Match{Watchlist: name, Version: l.version, Spans: limitSpans(spans)})
-		}
-	}
-	slices.SortFunc(out, func(a, b tocsin.Match) int { return strings.Compare(a.Watchlist, b.Watchlist) })
-	return out
+	return m.store(ctx, it, seq, now.seq, matches)
 }
 
 const (
@@ -89,9 +70,10 @@ func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matc
 	defer m.deciding.Unlock()
 	for {
 		ev, expect := m.decide(it, seq, v, matches, sketch)
-		if ev == nil {
+		if ev == nil || m.earlier && !m.calledFor(ev) {
 			return nil
 		}
+		ev.Earlier = m.earlier
 		ev.Matches = fit(ev.Matches)
 		at, err := appendTo(ctx, m.logs.b, "alerts."+ev.Alert, ev, jetstream.WithExpectLastSequence(expect))
 		if errors.Is(err, nats.ErrMaxPayload) {
@@ -115,6 +97,15 @@ func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matc
 	}
 }
 
+// calledFor reports whether an event is for the watchlist that is applied to what
+// is stored, and not only something older that an alert of others might show too.
+func (m *matcher) calledFor(ev *Event) bool {
+	m.book.mu.Lock()
+	defer m.book.mu.Unlock()
+	p := m.book.alerts[ev.Alert]
+	return len(ev.Matches) > 0 || p != nil && p.earlier
+}
+
 // afterUnknown reads what the log holds after an append whose outcome is
 // unknown, so that the next try finds it if it was stored.
 func (m *matcher) afterUnknown(ctx context.Context, cause error) error {
@@ -130,7 +121,7 @@ func (m *matcher) afterUnknown(ctx context.Context, cause error) error {
 func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, sketch fold.Sketch) (*Event, uint64) {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
-	ev := &Event{V: tocsin.Format, At: time.Now().UTC(), Copy: m.copyOf(it, seq), Sketch: sketch, Watch: v}
+	ev := &Event{V: firstFormat, At: time.Now().UTC(), Copy: m.copyOf(it, seq), Sketch: sketch, Watch: v}
 	if id, known := m.book.items[itemKey{it.Source, it.ID}]; known && !m.off.Repeat {
 		p := m.book.alerts[id]
 		ev.Alert, ev.Matches = id, p.further(matches)
@@ -195,12 +186,19 @@ func allSpans(matches []tocsin.Match) []tocsin.Span {
 		out = append(out, m.Spans...)
 	}
 	slices.SortFunc(out, func(a, b tocsin.Span) int {
-		if a.Field != b.Field {
-			return strings.Compare(b.Field, a.Field) // title before text
-		}
-		return a.Start - b.Start
+		return cmp.Or(cmp.Compare(fieldOrder(a.Field), fieldOrder(b.Field)), strings.Compare(a.Field, b.Field), a.Start-b.Start)
 	})
 	return slices.CompactFunc(out, func(a, b tocsin.Span) bool {
 		return a.Field == b.Field && a.Start == b.Start && a.End == b.End
 	})
+}
+
+func fieldOrder(field string) int {
+	switch field {
+	case tocsin.FieldTitle:
+		return 0
+	case tocsin.FieldText:
+		return 1
+	}
+	return 2
 }

@@ -111,6 +111,11 @@ func (l *lane) deliveryID(j job) string {
 // delivery is what the notifier gets: the alert as it stands now.
 func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error) {
 	d := tocsin.Delivery{ID: r.Delivery, Kind: r.Act, To: l.dest, Since: r.Since, Repeat: r.Repeat}
+	if len(r.Events) > 0 {
+		var err error
+		d.Summary, err = l.heldSummary(ctx, *r)
+		return d, err
+	}
 	if r.Act == tocsin.Digest {
 		ev, err := l.event(ctx, r.Event)
 		if err != nil {
@@ -127,16 +132,16 @@ func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error)
 	if m := l.msgs[r.Alert]; m != nil && r.Act == tocsin.Edit {
 		d.Ref = m.ref
 	}
-	if r.Act == tocsin.Post && time.Since(r.Seen) > time.Minute {
-		d.Late = l.lateReason(*r)
+	if _, held := l.held[r.Delivery]; r.Act == tocsin.Post && (held || time.Since(r.Seen) > time.Minute) {
+		d.Late, err = l.lateReason(ctx, *r)
 	}
-	return d, nil
+	return d, err
 }
 
-// event is a Watching event: from the book or, if it is older than that, from the
-// log.
+// event is the event at a sequence: from the book or, if it is older than that,
+// from the log.
 func (l *lane) event(ctx context.Context, seq uint64) (posted, error) {
-	if ev := l.book.event(seq); ev.Round != nil {
+	if ev := l.book.event(seq); ev.seq != 0 {
 		return ev, nil
 	}
 	m, err := l.logs.alerts.GetMsg(ctx, seq)
@@ -160,14 +165,23 @@ func (l *lane) alert(ctx context.Context, id string) (tocsin.Alert, uint64, erro
 	return p.alert, p.last, nil
 }
 
-func (l *lane) lateReason(r Record) string {
-	switch {
-	case l.trouble != "" || r.Attempt > 0:
-		return "the destination could not be reached"
-	case r.Seen.Before(l.startedAt):
-		return "tocsin was not running"
+func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {
+	ev, err := l.event(ctx, r.Event)
+	if err != nil {
+		return "", err
 	}
-	return "other messages went first"
+	_, held := l.held[r.Delivery]
+	switch {
+	case ev.Earlier:
+		return "earlier: found by a widened watchlist", nil
+	case held:
+		return "it was muted", nil
+	case l.trouble != "" || r.Attempt > 0:
+		return "the destination could not be reached", nil
+	case r.Seen.Before(l.startedAt):
+		return "tocsin was not running", nil
+	}
+	return "other messages went first", nil
 }
 
 func (l *lane) sent(ctx context.Context, r Record, ref string) error {

@@ -230,6 +230,12 @@ func (s *Server) checkStreams(ctx context.Context) error {
 		return fmt.Errorf("list streams: %w", err)
 	}
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") { // a stream that was deleted: the server renames it and removes it when it has time
+			if err := os.RemoveAll(filepath.Join(streamsDir(s.config.Dir), e.Name())); err != nil {
+				return fmt.Errorf("remove what is left of a deleted stream: %w", err)
+			}
+			continue
+		}
 		if e.IsDir() && !slices.Contains(read, e.Name()) {
 			return fmt.Errorf("read stream %s in %s: it is damaged (the log says how); restore a backup into an empty directory", e.Name(), s.config.Dir)
 		}

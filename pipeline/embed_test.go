@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -351,6 +352,21 @@ func TestEmbedRefusesAStoreWithAnUnreadableStream(t *testing.T) {
 	for range 2 { // a start that failed has given the directory back
 		_, err = Embed(t.Context(), c)
 		wantError(t, err, "stream X", "damaged", "restore a backup")
+	}
+}
+
+func TestEmbedTakesAwayWhatIsLeftOfADeletedStream(t *testing.T) {
+	c := embedConfig(t, t.TempDir())
+	if err := embedTest(t, c).Close(); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(streamsDir(c.Dir), ".X")
+	if err := os.MkdirAll(filepath.Join(left, "msgs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	embedTest(t, c)
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", left, err)
 	}
 }
 

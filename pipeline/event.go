@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,10 +34,16 @@ type Event struct {
 	Excerpt string         `json:"excerpt,omitempty"` // with Opened
 	Marks   []tocsin.Span  `json:"marks,omitempty"`   // with Opened
 	Sketch  fold.Sketch    `json:"sketch,omitzero"`
-	Reason  string         `json:"reason,omitempty"` // with Copied: why it is the same statement
-	Watch   uint64         `json:"watch,omitempty"`  // the WATCH sequence it was decided with
+	Reason  string         `json:"reason,omitempty"`  // with Copied: why it is the same statement
+	Watch   uint64         `json:"watch,omitempty"`   // the WATCH sequence it was decided with
+	Earlier bool           `json:"earlier,omitempty"` // a person had what is stored matched again: see [Logs.ApplyEarlier]
 
 	Round *Round `json:"round,omitempty"` // with Watching
+}
+
+// adds reports whether the event says that a watchlist matches.
+func (ev Event) adds(watchlist string) bool {
+	return slices.ContainsFunc(ev.Matches, func(m tocsin.Match) bool { return m.Watchlist == watchlist })
 }
 
 // A Round is the first reading of some sources.
@@ -76,7 +83,7 @@ func excerpt(text string, spans []tocsin.Span, title int) (string, []tocsin.Span
 		switch {
 		case s.Field == tocsin.FieldText && s.Start >= start && s.End <= end:
 			s.Start, s.End = s.Start-start, s.End-start
-		case s.Field == tocsin.FieldText || s.End > title:
+		case s.Field != tocsin.FieldTitle || s.End > title:
 			continue
 		}
 		marks = append(marks, s)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,23 +35,26 @@ type lane struct {
 	hurry   atomic.Bool   // what waited for a person may work now
 	wake    chan struct{} // the ledger holds a record that is not ours
 
-	seq      uint64              // our last known record
-	recorded time.Time           // when that was written
-	recalled bool                // what the ledger held before oldest is known too
-	through  uint64              // as the records say
-	looked   uint64              // events up to here are routed
-	msgs     map[string]*message // by alert
-	told     map[uint64]bool     // Watching events that were delivered
-	dirty    map[string]uint64   // alert -> the first event that its message does not show
-	begun    bool                // through is known
-	open     *Record             // an intent without an outcome
-	seenAt   time.Time           // when we first saw open
-	ended    time.Time           // from when on the absence of open's message counts
-	waiting  *Record             // a post or digest that failed and is due at Next
-	replays  []string            // deliveries that a person wants again
-	parked   map[string]Record   // by delivery
-	trouble  string              // why the last attempt failed, for the next message's Late
-	unknown  bool                // nobody classified why
+	seq       uint64              // our last known record
+	recorded  time.Time           // when that was written
+	recalled  bool                // what the ledger held before oldest is known too
+	through   uint64              // as the records say
+	looked    uint64              // events up to here are routed
+	msgs      map[string]*message // by alert
+	told      map[uint64]bool     // Watching events that were delivered
+	dirty     map[string]uint64   // alert -> the first event that its message does not show
+	begun     bool                // through is known
+	open      *Record             // an intent without an outcome
+	seenAt    time.Time           // when we first saw open
+	ended     time.Time           // from when on the absence of open's message counts
+	waiting   *Record             // a post or digest that failed and is due at Next
+	replays   []string            // deliveries that a person wants again
+	parked    map[string]Record   // by delivery
+	held      map[string]held     // by delivery; what waits for the end of a mute
+	firstHold uint64              // the first seq in held; 0 if it has to be looked for
+	unmuted   <-chan struct{}     // closed when WATCH moves; nil if nothing is held
+	trouble   string              // why the last attempt failed, for the next message's Late
+	unknown   bool                // nobody classified why
 }
 
 // A message is what a destination has of an alert.
@@ -172,6 +176,7 @@ func (l *lane) step(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-moved:
+	case <-l.unmuted:
 	case <-l.wake:
 		return l.reload(ctx)
 	case <-timer.C:
@@ -186,6 +191,9 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 		if time.Until(w.Next) > 0 && !(w.Verdict == string(tocsin.Install) && l.hurry.Swap(false)) {
 			return nil, w.Next, nil, nil
 		}
+		if muted, err := l.mutedMeanwhile(ctx, *w); muted || err != nil {
+			return nil, time.Now(), nil, err
+		}
 		return &job{w.Act, w.Alert, w.Event, *w}, time.Time{}, nil, nil
 	}
 	for len(l.replays) > 0 {
@@ -199,6 +207,10 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 		}
 		l.replays = l.replays[1:]
 	}
+	free, ends, err := l.released(ctx)
+	if free != nil || err != nil {
+		return free, time.Time{}, nil, err
+	}
 	evs, through, moved := l.book.after(l.looked, walk)
 	if len(evs) > 0 {
 		if err := l.current(ctx); err != nil {
@@ -206,12 +218,16 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 		}
 	}
 	for _, ev := range evs {
-		act, err := l.route(ctx, ev)
+		act, lists, err := l.route(ctx, ev)
 		if err != nil {
 			return nil, time.Time{}, nil, err
 		}
 		l.looked = ev.seq
 		switch act {
+		case Held:
+			if err := l.hold(ctx, ev, lists); err != nil {
+				return nil, time.Time{}, nil, err
+			}
 		case tocsin.Post, tocsin.Digest:
 			return &job{act: act, alert: ev.Alert, event: ev.seq}, time.Time{}, nil, nil
 		case tocsin.Edit:
@@ -224,11 +240,18 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 	if len(evs) == walk {
 		return nil, time.Now(), moved, nil
 	}
-	return l.nextEdit(moved)
+	j, due := l.nextEdit()
+	if l.unmuted == nil && len(l.held) > 0 {
+		return j, time.Now(), moved, nil // something was held just now: see when that ends
+	}
+	if !ends.IsZero() && (due.IsZero() || ends.Before(due)) {
+		due = ends
+	}
+	return j, due, moved, nil
 }
 
-// nextEdit is the edit that is due first.
-func (l *lane) nextEdit(moved <-chan struct{}) (*job, time.Time, <-chan struct{}, error) {
+// nextEdit is the edit that is due now, and when the first is due if there is one.
+func (l *lane) nextEdit() (*job, time.Time) {
 	var first string
 	var due time.Time
 	for id := range l.dirty {
@@ -242,9 +265,9 @@ func (l *lane) nextEdit(moved <-chan struct{}) (*job, time.Time, <-chan struct{}
 		if r := l.msgs[first].retry; r != nil {
 			j.rec = *r
 		}
-		return j, due, moved, nil
+		return j, due
 	}
-	return nil, due, moved, nil
+	return nil, due
 }
 
 // current makes the view at least as new as WATCH is now, which is newer than
@@ -260,37 +283,43 @@ func (l *lane) current(ctx context.Context) error {
 	return l.view.waitFor(ctx, now)
 }
 
-// route says what an event calls for at this destination: tocsin.Post, Edit,
-// Digest or nothing. It depends only on ALERTS, WATCH and the ledger.
-func (l *lane) route(ctx context.Context, ev posted) (string, error) {
-	lists := l.view.subscribed(l.dest.Name, ev.seq)
+// route says what an event calls for at this destination, and for which
+// watchlists: tocsin.Post, Edit or Digest, Held instead of the first and the last
+// while all of them are muted, or nothing. It depends only on ALERTS, WATCH, the
+// ledger and, for mutes, the time.
+func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string, err error) {
+	lists = l.view.subscribed(l.dest.Name, ev.seq)
 	if len(lists) == 0 {
-		return "", nil
+		return "", nil, nil
 	}
 	if ev.Kind == Watching {
 		if l.told[ev.seq] || !ev.Round.First && l.book.summary(ev, lists).Matching == 0 {
-			return "", nil
+			return "", nil, nil
 		}
-		return tocsin.Digest, nil
+		return l.unlessMuted(tocsin.Digest, lists), lists, nil
 	}
-	if !l.book.interested(ev.Alert, ev.seq, lists) {
-		return "", nil
+	lists = l.book.matched(ev.Alert, ev.seq, lists)
+	if len(lists) == 0 {
+		return "", nil, nil
 	}
 	if l.msgs[ev.Alert] == nil && ev.Kind != Opened {
 		if err := l.recall(ctx); err != nil {
-			return "", err
+			return "", nil, err
 		}
 	}
 	m := l.msgs[ev.Alert]
-	switch {
-	case m == nil && ev.Copy.Baseline:
-		return "", nil
-	case m == nil:
-		return tocsin.Post, nil
-	case m.parked || m.rendered >= ev.seq || !l.traits.Edits:
-		return "", nil
+	if m == nil && ev.Earlier { // news to those alone for whom it was looked for
+		lists = slices.DeleteFunc(lists, func(w string) bool { return !ev.adds(w) })
 	}
-	return tocsin.Edit, nil
+	switch {
+	case m == nil && (len(lists) == 0 || ev.Copy.Baseline && !ev.Earlier):
+		return "", nil, nil
+	case m == nil:
+		return l.unlessMuted(tocsin.Post, lists), lists, nil
+	case m.parked || m.rendered >= ev.seq || !l.traits.Edits:
+		return "", nil, nil
+	}
+	return tocsin.Edit, nil, nil
 }
 
 // watermark is the sequence of ALERTS up to which everything is settled.

@@ -123,12 +123,9 @@ func (l *lane) wakeUp() {
 func (ls *lanes) start(ctx context.Context, g *errgroup.Group, d tocsin.Destination) (stop func()) {
 	own := *ls
 	own.traits = ls.traitsOf(d.Kind)
-	l := &lane{
-		lanes: &own, dest: d, subject: ledgerSubject(d.Name), wake: make(chan struct{}, 1),
-		log:    ls.log.With("stage", "send", "to", d.Name),
-		bucket: bucket{every: own.traits.Every, burst: own.traits.Burst},
-		msgs:   map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, parked: map[string]Record{},
-	}
+	l := newLane(&own, d)
+	l.log = ls.log.With("stage", "send", "to", d.Name)
+	l.bucket = bucket{every: own.traits.Every, burst: own.traits.Burst}
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	ls.mu.Lock()
@@ -153,6 +150,13 @@ func (ls *lanes) start(ctx context.Context, g *errgroup.Group, d tocsin.Destinat
 		ls.mu.Lock()
 		delete(ls.running, l.subject)
 		ls.mu.Unlock()
+	}
+}
+
+func newLane(ls *lanes, d tocsin.Destination) *lane {
+	return &lane{
+		lanes: ls, dest: d, subject: ledgerSubject(d.Name), wake: make(chan struct{}, 1),
+		msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, parked: map[string]Record{}, held: map[string]held{},
 	}
 }
 

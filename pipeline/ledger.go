@@ -20,6 +20,7 @@ const (
 	Skipped = "skipped" // it need not be delivered: an edit of a message that is gone
 	Replay  = "replay"  // a person asked for a parked delivery to be tried again
 	Cursor  = "cursor"  // nothing was due up to Through
+	Held    = "held"    // it waits for the end of a mute
 )
 
 // A Record is one record of a destination's ledger. Through is the sequence of
@@ -45,6 +46,19 @@ type Record struct {
 	Repeat   bool      `json:"repeat,omitempty"` // an earlier attempt may have arrived too
 	Seen     time.Time `json:"seen,omitzero"`    // Sent: when the item was seen
 	Dest     string    `json:"dest,omitempty"`   // the destination's kind and address as it was, without secrets
+
+	Lists   []string `json:"lists,omitempty"`   // Held: the watchlists whose mutes hold it; of a digest with Events, all of them
+	Events  []uint64 `json:"events,omitempty"`  // of a digest that tells of what was held: the Event of each
+	Holding uint64   `json:"holding,omitempty"` // the LEDGER sequence of the first record that is Held; 0 if none is
+}
+
+// format is the oldest format whose readers understand the record: older ones
+// would forget what is held.
+func (r Record) format() int {
+	if r.Kind == Held || r.Events != nil || r.Holding != 0 {
+		return 2
+	}
+	return firstFormat
 }
 
 // shards is into how many parts destinations and sources are divided among
@@ -87,7 +101,7 @@ const maxWhy = 500
 // after decides what becomes of a delivery whose attempt failed with err.
 func (r Record) after(err error, now time.Time) Record {
 	o, known := errors.AsType[*tocsin.Outcome](err)
-	r.V, r.At, r.Why = tocsin.Format, now, clip(err.Error(), maxWhy)
+	r.V, r.At, r.Why = r.format(), now, clip(err.Error(), maxWhy)
 	r.Kind = Retried
 	if known {
 		r.Verdict = string(o.Verdict)

@@ -100,7 +100,7 @@ func (l *Logs) appendItems(ctx context.Context, subject string, expect uint64, i
 }
 
 func (l *Logs) encodeItem(it tocsin.Item) ([]byte, error) {
-	it.V = tocsin.Format
+	it.V = firstFormat
 	limit := int(l.b.NC.MaxPayload()) - 4096 // headers
 	r, err := json.Marshal(it)
 	if err != nil || len(r) <= limit {
@@ -197,6 +197,10 @@ func (l *Logs) read(ctx context.Context, stream, subject string, from uint64) it
 	}
 }
 
+// firstFormat is the format of records that every tocsin understands, see
+// [tocsin.Format].
+const firstFormat = 1
+
 // decode reads a stored record. A record of a newer format is an error: what a
 // newer tocsin wrote must not be misread.
 func decode[T any](data []byte) (T, error) {
@@ -237,7 +241,7 @@ func (l *Logs) Save(ctx context.Context, source string, state []byte) error {
 		if i > 0 {
 			key = fmt.Sprintf("%s.%d", source, i)
 		} else {
-			part = append(fmt.Appendf(nil, "%d %d %x\n", tocsin.Format, n, sum[:8]), part...)
+			part = append(fmt.Appendf(nil, "%d %d %x\n", firstFormat, n, sum[:8]), part...)
 		}
 		if _, err := l.sources.Put(ctx, key, part); err != nil {
 			return fmt.Errorf("save state of %s: %w", source, err)
@@ -315,7 +319,7 @@ func (l *Logs) quarantine(ctx context.Context, q Quarantined) error {
 			return nil
 		}
 	}
-	q.V, q.At = tocsin.Format, time.Now().UTC()
+	q.V, q.At = firstFormat, time.Now().UTC()
 	_, err := appendTo(ctx, l.b, "quarantine."+q.Source, q)
 	return err
 }
@@ -346,6 +350,6 @@ func (l *Logs) Audit(ctx context.Context, kind, name, who string, before, after 
 		Who    string    `json:"who"`
 		Before any       `json:"before"`
 		After  any       `json:"after"`
-	}{tocsin.Format, time.Now().UTC(), who, before, after})
+	}{firstFormat, time.Now().UTC(), who, before, after})
 	return err
 }

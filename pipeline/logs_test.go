@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"tocsin"
+	"tocsin/pipeline/watchlist"
+	"tocsin/pipeline/watchlist/engine"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -388,14 +390,15 @@ func TestPanicOfAQueryQuarantinesTheItem(t *testing.T) {
 	defer wg.Wait()
 	defer cancel()
 	m := r.racer(ctx, &wg, "matcher", Off{})
-	bad := map[string]*compiled{"bad": {}} // no query
-	err := m.item(ctx, item("fr", "1", "One", "text"), 1, 1, bad, nil)
+	q := must(watchlist.Parse("text"))
+	bad := &ruleset{seq: 1, rules: map[string]*compiled{"bad": {}}, // no rule
+		index: engine.New().With(engine.Change{Name: "bad", Rule: must(q.Resolve(nil, false))})}
+	err := m.item(ctx, item("fr", "1", "One", "text"), 1, bad, nil)
 	if _, ok := errors.AsType[*poison](err); !ok {
 		t.Errorf("item = %v, want it found to be poison", err)
 	}
-	_, lists := m.view.snapshot()
 	it := item("fr", "2", "Two", "missiles")
-	if err := m.item(ctx, it, 2, 1, lists, nil); err != nil { // no lock was left behind
+	if err := m.item(ctx, it, 2, m.view.snapshot(), nil); err != nil { // no lock was left behind
 		t.Errorf("the next item = %v", err)
 	}
 }

@@ -38,14 +38,18 @@ type matcher struct {
 	off   Off
 	count *Counts
 
+	earlier bool // what is stored is matched again, see [Logs.ApplyEarlier]
+
 	// probe is nil, or tries items in another process and returns those that end
 	// it. It is set after an unclean stop.
-	probe  func(context.Context, []Stored, []tocsin.Watchlist) ([]Stored, error)
+	probe  func(context.Context, Trial) ([]Stored, error)
 	before func(tocsin.Item) // a test's; may be nil
 	report func(key, text string)
 
+	matchers sync.Pool  // of *engine.Matcher
 	deciding sync.Mutex // one decision at a time in this process: the log takes one anyway
 	banished sync.Map   // sequences in quarantine
+	differed sync.Map   // watchlists of which the engine said something else than the reference
 }
 
 const (
@@ -243,7 +247,8 @@ func (m *matcher) message(ctx context.Context, msg jetstream.Msg, before <-chan 
 		return 0, fmt.Errorf("match: %w", err)
 	}
 	seq := meta.Sequence.Stream
-	v, lists := m.view.snapshot()
+	now := m.view.snapshot()
+	v := now.seq
 	if _, gone := m.banished.Load(seq); gone {
 		return v, nil
 	}
@@ -254,7 +259,7 @@ func (m *matcher) message(ctx context.Context, msg jetstream.Msg, before <-chan 
 	if err != nil {
 		return v, m.banish(ctx, seq, tocsin.Item{Source: strings.TrimPrefix(msg.Subject(), "items.")}, err)
 	}
-	err = m.item(ctx, it, seq, v, lists, before)
+	err = m.item(ctx, it, seq, now, before)
 	if p, ok := errors.AsType[*poison](err); ok {
 		return v, m.banish(ctx, seq, it, p)
 	}

@@ -54,20 +54,20 @@ type Config struct {
 	// Required with Poll.
 	Reading func() map[string]Reading
 
-	Traits  func(kind string) Traits                                                          // required with Send
-	Prepare func(context.Context, tocsin.Delivery) (Ready, error)                             // required with Send
-	Find    func(context.Context, tocsin.Delivery) (ref string, found bool, err error)        // required with Send
-	Observe func(to tocsin.Destination, r Record)                                             // after every outcome of a call; nil means nothing
-	Report  func(key, text string)                                                            // tells operators of trouble; nil means nothing
-	Clear   func(key string)                                                                  // tells them that it is over; nil means nothing
-	Tell    func(ctx context.Context, d tocsin.Destination, text string)                      // tells a destination's owner by another way; nil means nothing
-	Probe   func(context.Context, []Stored, []tocsin.Watchlist) (killers []Stored, err error) // after an unclean stop: tries items in another process; nil means nothing
-	Nudge   <-chan struct{}                                                                   // tries at once what waits for a person: the configuration changed; nil is allowed
-	Ready   func()                                                                            // once everything that was stored is known; nil means nothing
-	Before  func(tocsin.Item)                                                                 // a test's, before an item is matched; nil means nothing
-	Counts  *Counts                                                                           // nil means that nobody looks
-	Off     Off                                                                               // mechanisms that a test switches off
-	Log     *slog.Logger                                                                      // nil means slog.Default()
+	Traits  func(kind string) Traits                                                   // required with Send
+	Prepare func(context.Context, tocsin.Delivery) (Ready, error)                      // required with Send
+	Find    func(context.Context, tocsin.Delivery) (ref string, found bool, err error) // required with Send
+	Observe func(to tocsin.Destination, r Record)                                      // after every outcome of a call; nil means nothing
+	Report  func(key, text string)                                                     // tells operators of trouble; nil means nothing
+	Clear   func(key string)                                                           // tells them that it is over; nil means nothing
+	Tell    func(ctx context.Context, d tocsin.Destination, text string)               // tells a destination's owner by another way; nil means nothing
+	Probe   func(context.Context, Trial) (killers []Stored, err error)                 // after an unclean stop: tries items in another process; nil means nothing
+	Nudge   <-chan struct{}                                                            // tries at once what waits for a person: the configuration changed; nil is allowed
+	Ready   func()                                                                     // once everything that was stored is known; nil means nothing
+	Before  func(tocsin.Item)                                                          // a test's, before an item is matched; nil means nothing
+	Counts  *Counts                                                                    // nil means that nobody looks
+	Off     Off                                                                        // mechanisms that a test switches off
+	Log     *slog.Logger                                                               // nil means slog.Default()
 
 	lag    func()             // a test's delay before a change of WATCH is seen
 	freeze func(point string) // a test's delay of a lane: "intent", "sent" or "record"
@@ -87,7 +87,12 @@ type Off struct {
 // Counts are what the stages did since the start.
 type Counts struct {
 	Items, Matched, Quarantined    atomic.Int64 // items evaluated, acknowledged, quarantined
+	Disagreements                  atomic.Int64 // times that the engine said something else than the reference matcher, which counts
 	Opened, Added, Copied, Revised atomic.Int64 // events, by kind; Added are Matched ones
+}
+
+func (c *Counts) events() int {
+	return int(c.Opened.Load() + c.Added.Load() + c.Copied.Load() + c.Revised.Load())
 }
 
 func (c *Counts) event(ev *Event) {
@@ -118,10 +123,10 @@ func Run(ctx context.Context, logs *Logs, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("start pipeline: %w", err)
 	}
-	vw.lag = cfg.lag
+	vw.lag, vw.report, vw.clear = cfg.lag, cfg.Report, cfg.Clear
 	g, run := errgroup.WithContext(ctx)
 	g.Go(func() error { return bk.follow(run, logs) })
-	g.Go(func() error { return vw.follow(run, logs.watchlog) })
+	g.Go(func() error { return vw.follow(run, logs) })
 	g.Go(func() error { return logs.tidy(run, bk, cfg.Log) })
 	g.Go(func() error {
 		if err := logs.catchUp(run, bk, vw); err != nil {
@@ -237,7 +242,7 @@ func (l *Logs) starts(ctx context.Context) (alerts, ledger uint64, err error) {
 	if ledger, err = l.seqAt(ctx, l.ledger, begin); err != nil {
 		return 0, 0, err
 	}
-	dests, err := l.readWatch(ctx)
+	_, dests, err := l.readWatch(ctx, "destination.*", "subscription.*.*")
 	if err != nil {
 		return 0, 0, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,8 +26,12 @@ type Delivered struct {
 // Deliveries are all deliveries that the ledgers hold, in the order in which
 // they began.
 func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {
+	type heldKey struct {
+		to    string
+		event uint64
+	}
 	var out []Delivered
-	at := map[string]int{}
+	at, waiting := map[string]int{}, map[heldKey]int{}
 	for m, err := range l.read(ctx, streamLedger, "ledger.*.*", 1) {
 		if err != nil {
 			return nil, err
@@ -39,6 +44,13 @@ func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {
 			continue
 		}
 		to := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
+		if r.Kind == Sent || r.Kind == Parked || r.Kind == Skipped {
+			for _, event := range r.Events { // what was held went in this digest
+				if i, ok := waiting[heldKey{to, event}]; ok && out[i].Kind == Held {
+					out[i].Kind, out[i].At, out[i].Ref, out[i].Why = r.Kind, r.At, r.Ref, r.Why
+				}
+			}
+		}
 		key := to + " " + r.Delivery
 		i, ok := at[key]
 		if !ok {
@@ -52,6 +64,9 @@ func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {
 			r = old
 		}
 		out[i] = Delivered{to, r}
+		if r.Kind == Held {
+			waiting[heldKey{to, r.Event}] = i
+		}
 	}
 	return out, nil
 }
@@ -75,7 +90,11 @@ func (l *Logs) ReplayDelivery(ctx context.Context, to, delivery string) error {
 		if state != Parked {
 			return fmt.Errorf("replay %s: destination %s has no parked delivery of this name; see: tocsin delivery list --parked", delivery, to)
 		}
-		rec := Record{V: tocsin.Format, Kind: Replay, At: time.Now().UTC(), Owner: "person", Through: last.Through, Delivery: delivery}
+		rec := Record{Kind: Replay, At: time.Now().UTC(), Owner: "person", Through: last.Through, Delivery: delivery, Holding: last.Holding}
+		if last.Kind == Held && rec.Holding == 0 {
+			rec.Holding = seq
+		}
+		rec.V = rec.format()
 		_, err := appendTo(ctx, l.b, subject, rec, jetstream.WithExpectLastSequencePerSubject(seq))
 		if _, moved := errors.AsType[*errMoved](err); moved {
 			continue
@@ -153,6 +172,7 @@ type Verdict struct {
 	Version   uint64        `json:"version"`
 	Query     string        `json:"query"`
 	Matched   bool          `json:"matched"`
+	Branch    string        `json:"branch,omitempty"` // see tocsin.Match
 	Spans     []tocsin.Span `json:"spans,omitempty"`
 }
 
@@ -174,10 +194,11 @@ func (l *Logs) Why(ctx context.Context, address string) ([]Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	have, err := l.readWatch(ctx)
+	w, err := l.Wanted(ctx)
 	if err != nil {
 		return nil, err
 	}
+	rules := w.rules()
 	floor := uint64(0)
 	if c, err := l.items.Consumer(ctx, matchConsumer); err == nil {
 		floor = c.CachedInfo().AckFloor.Stream
@@ -194,7 +215,7 @@ func (l *Logs) Why(ctx context.Context, address string) ([]Trace, error) {
 		if !SameAddress(it.URL, address) && it.GUID != address {
 			continue
 		}
-		t := Trace{Seq: m.Sequence, Item: it, Handled: m.Sequence <= floor, Verdicts: verdicts(it, have)}
+		t := Trace{Seq: m.Sequence, Item: it, Handled: m.Sequence <= floor, Verdicts: verdicts(Document(it, w.Source(it.Source)), rules)}
 		t.find(stories)
 		l.queries(ctx, t.Verdicts)
 		if t.Quarantined, err = l.quarantined(ctx, it.Source, m.Sequence); err != nil {
@@ -240,7 +261,7 @@ func (t *Trace) find(stories []Story) {
 	for _, ev := range t.Events {
 		for _, m := range ev.Matches {
 			i := slices.IndexFunc(t.Verdicts, func(v Verdict) bool { return v.Watchlist == m.Watchlist })
-			v := Verdict{Watchlist: m.Watchlist, Version: m.Version, Matched: true, Spans: m.Spans}
+			v := Verdict{Watchlist: m.Watchlist, Version: m.Version, Matched: true, Branch: m.Branch, Spans: m.Spans}
 			if i < 0 {
 				t.Verdicts = append(t.Verdicts, v)
 			} else {
@@ -257,29 +278,32 @@ func (l *Logs) queries(ctx context.Context, vs []Verdict) {
 		if v.Query != "" || v.Version == 0 {
 			continue
 		}
-		if m, err := l.watchlog.GetMsg(ctx, v.Version); err == nil {
-			if w, err := decode[Watched](m.Data); err == nil && w.Watchlist != nil {
-				vs[i].Query = w.Watchlist.Query
-			}
+		past, err := l.versions(ctx, "watchlist."+v.Watchlist)
+		if w := versionAt(past, v.Version); err == nil && w.Watchlist != nil {
+			vs[i].Query = w.Watchlist.Query
 		}
 	}
 }
 
-func verdicts(it tocsin.Item, have map[string]Watched) []Verdict {
-	var out []Verdict
-	doc := watchlist.NewDocument(it.Title, it.Text, it.Lang)
-	for key, w := range have {
-		if w.Watchlist == nil || w.Suspended {
+// rules are the watchlists in force that compile, in order of their names.
+func (w *Wanted) rules() (out []compiled) {
+	for _, name := range slices.Sorted(maps.Keys(w.Watchlists)) {
+		v := w.Watchlists[name]
+		if !v.lives() {
 			continue
 		}
-		q, err := watchlist.Parse(w.Watchlist.Query)
-		if err != nil {
-			continue
+		if r, err := w.Rule(*v.Watchlist); err == nil {
+			out = append(out, compiled{Watchlist: *v.Watchlist, rule: r})
 		}
-		spans, ok := q.Match(doc)
-		out = append(out, Verdict{Watchlist: strings.TrimPrefix(key, "watchlist."), Query: w.Watchlist.Query, Matched: ok, Spans: spans})
 	}
-	slices.SortFunc(out, func(a, b Verdict) int { return strings.Compare(a.Watchlist, b.Watchlist) })
+	return out
+}
+
+func verdicts(doc *watchlist.Document, rules []compiled) (out []Verdict) {
+	for _, w := range rules {
+		res, ok := w.rule.Match(doc)
+		out = append(out, Verdict{Watchlist: w.Name, Query: w.Query, Matched: ok, Branch: res.Branch, Spans: res.Spans})
+	}
 	return out
 }
 

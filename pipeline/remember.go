@@ -13,9 +13,10 @@ import (
 // record appends r as our next record and applies it. The Through it carries
 // leaves out r's own event unless r is final.
 func (l *lane) record(ctx context.Context, r Record) error {
-	r.V, r.At, r.Owner = tocsin.Format, time.Now().UTC(), l.logs.b.Owner
+	r.At, r.Owner, r.Holding = time.Now().UTC(), l.logs.b.Owner, l.holding()
+	r.V = r.format()
 	r.Through = l.watermark()
-	if final := r.Kind == Sent || r.Kind == Parked || r.Kind == Skipped; !final && r.Kind != Cursor && r.Act != tocsin.Edit {
+	if final := r.Kind == Sent || r.Kind == Parked || r.Kind == Skipped || r.Kind == Held; !final && r.Kind != Cursor && r.Act != tocsin.Edit {
 		r.Through = max(min(r.Through, r.Event-1), l.through)
 	} else if final && l.waiting != nil && l.waiting.Delivery == r.Delivery {
 		r.Through = l.watermarkWithout()
@@ -59,6 +60,8 @@ func (l *lane) apply(seq uint64, r Record) {
 		}
 	case Replay:
 		l.replays = append(l.replays, r.Delivery)
+	case Held:
+		l.keep(seq, r)
 	case Sent, Parked, Skipped:
 		l.final(r)
 	}
@@ -67,10 +70,15 @@ func (l *lane) apply(seq uint64, r Record) {
 func (l *lane) final(r Record) {
 	l.replays = slices.DeleteFunc(l.replays, func(id string) bool { return id == r.Delivery })
 	delete(l.parked, r.Delivery)
+	l.drop(r.Delivery)
 	if r.Kind == Parked {
 		l.parked[r.Delivery] = r
 	}
-	if r.Act == tocsin.Digest {
+	switch {
+	case len(r.Events) > 0:
+		l.release(r)
+		return
+	case r.Act == tocsin.Digest:
 		l.told[r.Event] = true
 		return
 	}
@@ -115,7 +123,10 @@ func (l *lane) postpone(r Record) {
 func (l *lane) reload(ctx context.Context) error {
 	from := l.seq + 1
 	if l.seq == 0 {
-		from = l.oldest
+		var err error
+		if from, err = l.firstHeld(ctx); err != nil {
+			return err
+		}
 	}
 	for m, err := range l.logs.read(ctx, streamLedger, l.subject, from) {
 		if err != nil {
@@ -136,7 +147,7 @@ func (l *lane) recall(ctx context.Context) error {
 	if l.recalled || l.oldest <= 1 {
 		return nil
 	}
-	past := &lane{lanes: l.lanes, dest: l.dest, msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, parked: map[string]Record{}}
+	past := newLane(l.lanes, l.dest)
 	for m, err := range l.logs.read(ctx, streamLedger, l.subject, 1) {
 		if err != nil {
 			return err

@@ -60,7 +60,7 @@ func newRig(t *testing.T, dir string, p Provision) *rig {
 	if r.logs, err = OpenLogs(t.Context(), srv.Bus()); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.logs.Apply(t.Context(), p); err != nil {
+	if _, err := r.logs.Apply(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
 	r.cfg = Config{Match: true, Send: true, Log: log, Traits: r.desk.traits, Prepare: r.desk.prepare, Find: r.desk.find}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"tocsin"
-
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -92,7 +90,7 @@ func (r *rounds) tell(ctx context.Context, now map[string]Reading, first bool) e
 		if first != still || !first && len(round.Read) == 0 {
 			return nil // another process told of it
 		}
-		ev := Event{V: tocsin.Format, Kind: Watching, At: time.Now().UTC(), Round: round}
+		ev := Event{V: firstFormat, Kind: Watching, At: time.Now().UTC(), Round: round}
 		seq, err := appendTo(ctx, r.logs.b, "alerts."+Watching, ev, jetstream.WithExpectLastSequence(last))
 		if moved, ok := errors.AsType[*errMoved](err); ok {
 			if err := r.book.waitFor(ctx, moved.last); err != nil {

@@ -90,7 +90,7 @@ func (l *Logs) Lags(ctx context.Context) ([]Lag, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read lag: %w", err)
 	}
-	watched, err := l.readWatch(ctx)
+	_, watched, err := l.readWatch(ctx, "destination.*")
 	if err != nil {
 		return nil, err
 	}

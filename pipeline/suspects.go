@@ -6,6 +6,9 @@ import (
 	"fmt"
 
 	"tocsin"
+	"tocsin/pipeline/fold"
+	"tocsin/pipeline/watchlist"
+	"tocsin/pipeline/watchlist/engine"
 )
 
 // inspect tries what was in hand when the process died in another process, and
@@ -30,8 +33,11 @@ func (m *matcher) inspect(ctx context.Context) error {
 			break
 		}
 	}
-	_, lists := m.view.snapshot()
-	killers, err := m.probe(ctx, suspects, watchlistsOf(lists))
+	w, err := m.logs.Wanted(ctx)
+	if err != nil {
+		return fmt.Errorf("match: %w", err)
+	}
+	killers, err := m.probe(ctx, w.trial(suspects))
 	for _, k := range killers {
 		if err := m.banish(ctx, k.Seq, k.Item, errors.New("it ended the process that tried it")); err != nil {
 			return err
@@ -62,10 +68,61 @@ func (m *matcher) banish(ctx context.Context, seq uint64, it tocsin.Item, cause 
 	return nil
 }
 
-func watchlistsOf(lists map[string]*compiled) []tocsin.Watchlist {
-	var out []tocsin.Watchlist
-	for _, l := range lists {
-		out = append(out, l.Watchlist)
+// A Trial is what an item is tried with in another process. It travels as JSON.
+type Trial struct {
+	Items      []Stored           `json:"items"`
+	Watchlists []tocsin.Watchlist `json:"watchlists"`
+	Lists      []tocsin.List      `json:"lists"`
+	Sources    []tocsin.Source    `json:"sources"`
+}
+
+func (w *Wanted) trial(items []Stored) Trial {
+	t := Trial{Items: items}
+	for _, v := range w.Watchlists {
+		if v.lives() {
+			t.Watchlists = append(t.Watchlists, *v.Watchlist)
+		}
 	}
-	return out
+	for _, v := range w.Lists {
+		if v.lives() {
+			t.Lists = append(t.Lists, *v.List)
+		}
+	}
+	for _, s := range w.sources {
+		t.Sources = append(t.Sources, s)
+	}
+	return t
+}
+
+// Run does with the items what the match stage does, in their order. It calls
+// before with the text of each, and survived after it.
+func (t Trial) Run(before func(text string), survived func(Stored) error) error {
+	w := &Wanted{Lists: map[string]Version{}, sources: map[string]tocsin.Source{}}
+	for _, x := range t.Lists {
+		w.Lists[x.Name] = Version{Watched: Watched{V: 2, List: &x}}
+	}
+	for _, s := range t.Sources {
+		w.sources[s.ID] = s
+	}
+	var rules []*watchlist.Rule
+	var changes []engine.Change
+	for _, x := range t.Watchlists {
+		if r, err := w.Rule(x); err == nil {
+			rules, changes = append(rules, r), append(changes, engine.Change{Name: x.Name, Rule: r})
+		}
+	}
+	m := engine.New().With(changes...).Matcher()
+	for _, it := range t.Items {
+		before(it.Item.Text)
+		doc := Document(it.Item, w.Source(it.Item.Source))
+		m.Match(doc, func(string) {})
+		for _, r := range rules {
+			r.Match(doc)
+		}
+		fold.Of(it.Item.Title, it.Item.Text)
+		if err := survived(it); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,35 +1,71 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"tocsin"
-	"tocsin/pipeline/watchlist"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A Watched record is one key of WATCH: what people ask for. Keys are
-// "watchlist.<name>", "destination.<name>", "subscription.<watchlist>.<destination>"
-// and "sources.<n>", each with up to 500 sources of the file.
+//
+//	watchlist.<name>
+//	list.<name>                     and list.<name>.<hash> for parts of a long one
+//	destination.<name>
+//	subscription.<watchlist>.<destination>
+//	mute.<watchlist>.<destination>
+//	sources.<n>                     up to 500 sources of the file
+//	places.<n>                      where the file says it, up to 5,000 keys
 type Watched struct {
 	V            int                  `json:"v"`
-	By           string               `json:"by"`                  // who wrote it: "file"
-	Suspended    bool                 `json:"suspended,omitempty"` // it left the file: it is kept, and does nothing
+	By           string               `json:"by"`                  // who wrote it: "file", or a login name
+	At           string               `json:"at,omitempty"`        // "tocsin.yaml:12": where the file provides it. [Logs.Wanted] fills it in, no record holds it
+	Suspended    bool                 `json:"suspended,omitempty"` // it is kept, and does nothing: it left the file, or was removed
+	Removed      bool                 `json:"removed,omitempty"`   // By removed it
 	Watchlist    *tocsin.Watchlist    `json:"watchlist,omitempty"`
+	List         *tocsin.List         `json:"list,omitempty"`  // its entries are in Parts if there are any
+	Parts        []string             `json:"parts,omitempty"` // hashes, in order
+	Part         []tocsin.Entry       `json:"part,omitempty"`
 	Destination  *tocsin.Destination  `json:"destination,omitempty"`
 	Sources      []tocsin.Source      `json:"sources,omitempty"`
 	Subscription *tocsin.Subscription `json:"subscription,omitempty"`
+	Mute         *Muted               `json:"mute,omitempty"`
+	Places       map[string]string    `json:"places,omitempty"` // by key
+}
+
+// A Muted subscription holds its alerts until a time. Then what was held is
+// delivered.
+type Muted struct {
+	Watchlist string    `json:"watchlist"`
+	To        string    `json:"to"` // Destination.Name
+	Since     time.Time `json:"since"`
+	Until     time.Time `json:"until"`
+}
+
+// fileWrites is the By of what a configuration file provides.
+const fileWrites = "file"
+
+// lives reports whether the record is in force.
+func (w Watched) lives() bool { return w.V != 0 && !w.Suspended }
+
+// format is the oldest format whose readers understand the record: older ones do
+// not know the language of watchlists that lists belong to, nor mutes.
+func (w Watched) format() int {
+	if w.Watchlist != nil || w.List != nil || w.Part != nil || w.Mute != nil {
+		return 2
+	}
+	return firstFormat
 }
 
 // Provision is what a configuration file asks for.
@@ -37,13 +73,16 @@ type Provision struct {
 	Revision      int // of the file; a process with a smaller one changes nothing
 	Sources       []tocsin.Source
 	Watchlists    []tocsin.Watchlist
+	Lists         []tocsin.List
 	Destinations  []tocsin.Destination
 	Subscriptions []tocsin.Subscription // From and Until are ours to set
+	At            map[string]string     // where the file says it, by key: "watchlist.missiles" is at "tocsin.yaml:12"
 }
 
-// sourcesAKey is how many sources one key holds: one write for a starter
-// directory, and well below the largest message.
-const sourcesAKey = 500
+const (
+	sourcesAKey = 500  // one write for a starter directory, and well below the largest message
+	placesAKey  = 5000 // the same
+)
 
 // provisionKey holds the revision that was applied last.
 const provisionKey = "provision"
@@ -56,47 +95,75 @@ func (e *DriftError) Error() string {
 }
 
 // Apply makes WATCH say what the file says. What left the file is suspended, not
-// deleted. Every change is recorded in AUDIT.
-func (l *Logs) Apply(ctx context.Context, p Provision) error {
+// deleted; what people added under a name that the file now has is replaced, and
+// notes say so. Every change is recorded in AUDIT.
+func (l *Logs) Apply(ctx context.Context, p Provision) (notes []string, err error) {
 	if err := l.takeRevision(ctx, p.Revision); err != nil {
-		return err
+		return nil, err
 	}
-	have, err := l.readWatch(ctx)
+	for begun := map[string]bool{}; ; { // subscriptions that begin now
+		more, err := l.applyOnce(ctx, p, begun)
+		notes = append(notes, more...)
+		if _, moved := errors.AsType[*errMoved](err); moved {
+			continue // people changed something meanwhile: look again
+		}
+		if err != nil {
+			return notes, err
+		}
+		return notes, l.restamp(ctx, begun)
+	}
+}
+
+func (l *Logs) applyOnce(ctx context.Context, p Provision, begun map[string]bool) (notes []string, err error) {
+	seq, have, err := l.readWatch(ctx, ">")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	alerts, err := l.alerts.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("apply configuration: %w", err)
+		return nil, fmt.Errorf("apply configuration: %w", err)
 	}
 	want := p.records(have, alerts.State.LastSeq)
 	for _, key := range slices.Sorted(maps.Keys(want)) {
-		if err := l.putWatched(ctx, key, have[key], want[key]); err != nil {
-			return err
+		old, now := have[key], want[key]
+		if same(old.Watched, now) {
+			continue
+		}
+		if seq, err = l.putWatched(ctx, key, old, now, seq); err != nil {
+			return notes, err
+		}
+		if old.lives() && old.By != fileWrites && now.lives() {
+			notes = append(notes, taken(key, old, p.At[key]))
+		}
+		if now.Subscription != nil && now.lives() && !old.lives() {
+			begun[key] = true
 		}
 	}
-	return l.restamp(ctx, have, want, alerts.State.LastSeq)
+	return notes, nil
+}
+
+func taken(key string, old Version, at string) string {
+	kind, name, _ := strings.Cut(key, ".")
+	return fmt.Sprintf("%s %s, which %s wrote on %s, is now what %s says; its history has the version of %s",
+		kind, display(name), old.By, old.Time.UTC().Format(time.DateOnly), cmp.Or(at, "the configuration"), old.By)
 }
 
 // restamp moves the beginning of new subscriptions behind what came while they
 // were stored: a lane may have passed that without knowing of them.
-func (l *Logs) restamp(ctx context.Context, have, want map[string]Watched, stamped uint64) error {
-	alerts, err := l.alerts.Info(ctx)
-	if err != nil {
-		return fmt.Errorf("apply configuration: %w", err)
-	}
-	if alerts.State.LastSeq == stamped {
-		return nil
-	}
-	for key, w := range want {
-		if old := have[key]; w.Suspended || w.Subscription == nil || old.Subscription != nil && !old.Suspended {
-			continue
-		}
-		s := *w.Subscription
-		s.From = alerts.State.LastSeq
-		now := w
-		now.Subscription = &s
-		if err := l.putWatched(ctx, key, w, now); err != nil {
+func (l *Logs) restamp(ctx context.Context, keys map[string]bool) error {
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		err := l.edit(ctx, key, nil, func(_ *Wanted, have Version) (Watched, error) {
+			alerts, err := l.alerts.Info(ctx)
+			if err != nil || !have.lives() {
+				return have.Watched, err
+			}
+			want := have.Watched
+			s := *want.Subscription
+			s.From = max(s.From, alerts.State.LastSeq)
+			want.Subscription = &s
+			return want, nil
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -105,7 +172,7 @@ func (l *Logs) restamp(ctx context.Context, have, want map[string]Watched, stamp
 
 func (l *Logs) takeRevision(ctx context.Context, ours int) error {
 	type revision struct{ V, Revision int }
-	data, _ := json.Marshal(revision{tocsin.Format, ours})
+	data, _ := json.Marshal(revision{firstFormat, ours})
 	for {
 		e, err := l.watch.Get(ctx, provisionKey)
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -138,18 +205,28 @@ func (l *Logs) takeRevision(ctx context.Context, ours int) error {
 // records are all records as they should stand: those of the file, and those of
 // an earlier file that are no longer in it, suspended. Subscriptions begin and
 // end at the sequence now of ALERTS.
-func (p Provision) records(have map[string]Watched, now uint64) map[string]Watched {
+func (p Provision) records(have map[string]Version, now uint64) map[string]Watched {
 	want := map[string]Watched{}
 	put := func(key string, w Watched) {
-		w.V, w.By = tocsin.Format, "file"
+		w.V, w.By = w.format(), fileWrites
 		want[key] = w
 	}
 	for i := 0; i < len(p.Sources); i += sourcesAKey {
 		part := p.Sources[i:min(len(p.Sources), i+sourcesAKey)]
 		put(fmt.Sprintf("sources.%d", i/sourcesAKey), Watched{Sources: part})
 	}
+	for i, keys := range slices.Collect(slices.Chunk(slices.Sorted(maps.Keys(p.At)), placesAKey)) {
+		at := map[string]string{}
+		for _, key := range keys {
+			at[key] = p.At[key]
+		}
+		put(fmt.Sprintf("places.%d", i), Watched{Places: at})
+	}
 	for _, w := range p.Watchlists {
 		put("watchlist."+w.Name, Watched{Watchlist: &w})
+	}
+	for _, x := range p.Lists {
+		put("list."+x.Name, Watched{List: &x})
 	}
 	for _, d := range p.Destinations {
 		put("destination."+d.Name, Watched{Destination: &d})
@@ -157,48 +234,143 @@ func (p Provision) records(have map[string]Watched, now uint64) map[string]Watch
 	for _, s := range p.Subscriptions {
 		key := "subscription." + s.Watchlist + "." + s.To
 		s.From, s.Until = now, 0
-		if old, ok := have[key]; ok && !old.Suspended {
+		if old := have[key]; old.lives() {
 			s.From = old.Subscription.From
 		}
 		put(key, Watched{Subscription: &s})
 	}
 	for key, old := range have {
-		if _, ok := want[key]; ok || old.By != "file" {
+		if _, ok := want[key]; ok || old.By != fileWrites || old.Part != nil || old.Suspended {
 			continue
 		}
-		if !old.Suspended && old.Subscription != nil {
-			s := *old.Subscription
-			s.Until = now
-			old.Subscription = &s
-		}
-		old.Suspended = true
-		want[key] = old
+		want[key] = old.suspended(now)
 	}
 	return want
 }
 
-func (l *Logs) putWatched(ctx context.Context, key string, have, want Watched) error {
-	if reflect.DeepEqual(have, want) {
-		return nil
+// suspended is the record out of force. A subscription ends at the sequence now
+// of ALERTS.
+func (w Watched) suspended(now uint64) Watched {
+	if w.Subscription != nil && w.Subscription.Until == 0 {
+		s := *w.Subscription
+		s.Until = now
+		w.Subscription = &s
 	}
-	data, err := json.Marshal(want)
-	if err != nil {
-		return fmt.Errorf("store %s: %w", key, err)
-	}
-	if _, err := l.watch.Put(ctx, key, data); err != nil {
-		return fmt.Errorf("store %s: %w", key, err)
-	}
-	kind, name, _ := strings.Cut(key, ".")
-	var before *Watched
-	if have.V != 0 {
-		before = &have
-	}
-	return l.Audit(ctx, kind, strings.ReplaceAll(name, ".", "-to-"), want.By, before, want)
+	w.Suspended = true
+	return w
 }
 
-func (l *Logs) readWatch(ctx context.Context) (map[string]Watched, error) {
-	out := map[string]Watched{}
-	w, err := l.watch.WatchAll(ctx)
+// same reports whether two records say the same, whoever wrote them and when.
+func same(a, b Watched) bool {
+	if a.V == 0 || b.V == 0 {
+		return a.V == b.V
+	}
+	a.At, b.At = "", ""
+	a.V, b.V = a.format(), b.format()
+	return (a.By == fileWrites) == (b.By == fileWrites) && reflect.DeepEqual(plain(a), plain(b))
+}
+
+// plain is a record as it is read back: without what JSON does not keep.
+func plain(w Watched) Watched {
+	w.By, w.Parts = "", nil
+	data, _ := json.Marshal(w)
+	var out Watched
+	_ = json.Unmarshal(data, &out)
+	return out
+}
+
+// putWatched stores a record of WATCH, and the parts of a long list before it, if
+// seq is the last sequence of WATCH, and records the change in AUDIT. It returns
+// WATCH's sequence then, or *errMoved.
+func (l *Logs) putWatched(ctx context.Context, key string, have Version, want Watched, seq uint64) (uint64, error) {
+	want.V, want.At = want.format(), ""
+	head := want
+	if want.List != nil {
+		var parts map[string]Watched
+		head, parts = divide(want)
+		for _, hash := range slices.Sorted(maps.Keys(parts)) {
+			if slices.Contains(have.Parts, hash) {
+				continue
+			}
+			var err error
+			if seq, err = l.putRecord(ctx, key+"."+hash, parts[hash], seq); err != nil {
+				return seq, err
+			}
+		}
+	}
+	seq, err := l.putRecord(ctx, key, head, seq)
+	if err != nil {
+		return seq, err
+	}
+	if want.List != nil {
+		l.sweep(ctx, want.List.Name)
+	}
+	return seq, l.auditWatched(ctx, key, have, want)
+}
+
+func (l *Logs) putRecord(ctx context.Context, key string, w Watched, seq uint64) (uint64, error) {
+	at, err := appendTo(ctx, l.b, "$KV."+bucketWatch+"."+key, w, jetstream.WithExpectLastSequence(seq))
+	if errors.Is(err, nats.ErrMaxPayload) {
+		return seq, fmt.Errorf("store %s: it is larger than the %d bytes that the server takes: shorten it", key, l.b.NC.MaxPayload())
+	}
+	if err != nil {
+		return seq, fmt.Errorf("store %s: %w", key, err)
+	}
+	return at, nil
+}
+
+// auditWatched records a change in AUDIT. Where both versions are too large for
+// one record, the earlier is left out: the record before says it. Of a long list
+// the record holds what was added and removed.
+func (l *Logs) auditWatched(ctx context.Context, key string, have Version, want Watched) error {
+	kind, name, _ := strings.Cut(key, ".")
+	name = strings.ReplaceAll(name, ".", "-to-")
+	var before, after any
+	if have.V != 0 {
+		before = have.Watched
+	}
+	after = want
+	if want.List != nil {
+		before, after = auditLists(have.Watched, want)
+	}
+	err := l.Audit(ctx, kind, name, want.By, before, after)
+	if errors.Is(err, nats.ErrMaxPayload) {
+		err = l.Audit(ctx, kind, name, want.By, nil, after)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s is changed, but AUDIT does not say so: %w", kind, name, err)
+	}
+	return nil
+}
+
+// readWatch is WATCH as it stands, by key, of the keys that match one of the
+// filters: lists whole, parts left out. What the sequence is later than is not in
+// it; all that it is not later than is.
+func (l *Logs) readWatch(ctx context.Context, filters ...string) (uint64, map[string]Version, error) {
+	seq, err := l.watchSeq(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	out, err := l.readKeys(ctx, filters)
+	if err != nil {
+		return 0, nil, err
+	}
+	for key, v := range out {
+		if v.List == nil {
+			continue
+		}
+		if v.Watched, err = assemble(v.Watched, func(hash string) ([]tocsin.Entry, error) { return out[key+"."+hash].Part, nil }); err != nil {
+			return 0, nil, fmt.Errorf("read %s: %w", key, err)
+		}
+		out[key] = v
+	}
+	maps.DeleteFunc(out, func(_ string, v Version) bool { return v.Part != nil })
+	return seq, out, nil
+}
+
+func (l *Logs) readKeys(ctx context.Context, filters []string) (map[string]Version, error) {
+	out := map[string]Version{}
+	w, err := l.watch.WatchFiltered(ctx, distinct(filters))
 	if err != nil {
 		return nil, fmt.Errorf("read WATCH: %w", err)
 	}
@@ -208,7 +380,10 @@ func (l *Logs) readWatch(ctx context.Context) (map[string]Watched, error) {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case e, ok := <-w.Updates():
-			if !ok || e == nil {
+			if !ok {
+				return nil, fmt.Errorf("read WATCH: %w", errSilent)
+			}
+			if e == nil {
 				return out, nil
 			}
 			if e.Key() == provisionKey || e.Operation() != jetstream.KeyValuePut {
@@ -218,190 +393,20 @@ func (l *Logs) readWatch(ctx context.Context) (map[string]Watched, error) {
 			if err != nil {
 				return nil, fmt.Errorf("read %s: %w", e.Key(), err)
 			}
-			out[e.Key()] = rec
+			out[e.Key()] = Version{e.Revision(), e.Created(), rec}
 		}
 	}
 }
 
-// A view is WATCH as one process sees it, kept up to date.
-type view struct {
-	log *slog.Logger
-	lag func() // a test's delay before a change is seen; nil in use
-
-	mu      sync.Mutex
-	seq     uint64
-	moved   chan struct{}
-	lists   map[string]*compiled
-	subs    map[string][]tocsin.Subscription // by destination
-	dests   map[string]tocsin.Destination
-	sources map[string][]tocsin.Source // by key
-}
-
-type compiled struct {
-	tocsin.Watchlist
-	version uint64
-	query   *watchlist.Query
-}
-
-func newView(log *slog.Logger) *view {
-	return &view{
-		log: log, moved: make(chan struct{}), lists: map[string]*compiled{}, subs: map[string][]tocsin.Subscription{},
-		dests: map[string]tocsin.Destination{}, sources: map[string][]tocsin.Source{},
-	}
-}
-
-// follow applies WATCH until ctx ends.
-func (v *view) follow(ctx context.Context, watch jetstream.Stream) error {
-	return follow(ctx, watch, 1, v.log, func(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
-		if v.lag != nil {
-			v.lag()
-		}
-		key := strings.TrimPrefix(m.Subject(), "$KV."+bucketWatch+".")
-		var w Watched
-		if len(m.Data()) > 0 && key != provisionKey {
-			var err error
-			if w, err = decode[Watched](m.Data()); err != nil {
-				return fmt.Errorf("read %s: %w", key, err)
-			}
-		} else {
-			w.Suspended = true
-		}
-		v.apply(meta.Sequence.Stream, key, w)
-		return nil
+// distinct are filters without those that another covers: the server takes none
+// that overlap.
+func distinct(filters []string) []string {
+	return slices.DeleteFunc(slices.Clone(filters), func(f string) bool {
+		return slices.ContainsFunc(filters, func(g string) bool {
+			head, all := strings.CutSuffix(g, ">")
+			return all && f != g && strings.HasPrefix(f, head)
+		})
 	})
-}
-
-func (v *view) apply(seq uint64, key string, w Watched) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	kind, name, _ := strings.Cut(key, ".")
-	switch kind {
-	case "watchlist":
-		v.applyWatchlist(seq, name, w)
-	case "destination":
-		v.dests = with(v.dests, name, w.Destination, w.Suspended)
-	case "sources":
-		v.sources = with(v.sources, name, &w.Sources, w.Suspended)
-	case "subscription":
-		v.applySubscription(name, w)
-	}
-	v.seq = seq
-	close(v.moved)
-	v.moved = make(chan struct{})
-}
-
-// with is m with one entry set or, if it is gone, removed. Readers hold m.
-func with[T any](m map[string]T, name string, value *T, gone bool) map[string]T {
-	m = maps.Clone(m)
-	if value == nil || gone {
-		delete(m, name)
-	} else {
-		m[name] = *value
-	}
-	return m
-}
-
-func (v *view) applyWatchlist(seq uint64, name string, w Watched) {
-	v.lists = maps.Clone(v.lists)
-	delete(v.lists, name)
-	if w.Watchlist == nil || w.Suspended {
-		return
-	}
-	q, err := watchlist.Parse(w.Watchlist.Query)
-	if err != nil {
-		v.log.Error("watchlist not usable", "watchlist", name, "err", err)
-		return
-	}
-	v.lists[name] = &compiled{*w.Watchlist, seq, q}
-}
-
-// applySubscription keeps every interval that was ever valid: a lane that is
-// behind routes by the past. Where a new one begins an open one ends.
-func (v *view) applySubscription(name string, w Watched) {
-	list, to, _ := strings.Cut(name, ".")
-	subs := slices.DeleteFunc(v.subs[to], func(s tocsin.Subscription) bool {
-		return s.Watchlist == list && (w.Subscription == nil || s.From == w.Subscription.From)
-	})
-	if w.Subscription != nil {
-		for i, s := range subs {
-			if s.Watchlist == list && s.Until == 0 {
-				subs[i].Until = w.Subscription.From
-			}
-		}
-		subs = append(subs, *w.Subscription)
-	}
-	v.subs[to] = subs
-}
-
-// snapshot is what a decision is made with.
-func (v *view) snapshot() (seq uint64, lists map[string]*compiled) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.seq, v.lists
-}
-
-// subscribed are the watchlists whose alerts go to a destination at a sequence
-// of ALERTS.
-func (v *view) subscribed(to string, seq uint64) []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var out []string
-	for _, s := range v.subs[to] {
-		if seq > s.From && (s.Until == 0 || seq <= s.Until) {
-			out = append(out, s.Watchlist)
-		}
-	}
-	return out
-}
-
-// started is the first sequence after which a destination is subscribed to
-// anything.
-func (v *view) started(to string) uint64 {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	from, found := uint64(0), false
-	for _, s := range v.subs[to] {
-		if !found || s.From < from {
-			from, found = s.From, true
-		}
-	}
-	return from
-}
-
-func (v *view) destinations() (map[string]tocsin.Destination, <-chan struct{}) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.dests, v.moved
-}
-
-func (v *view) source(id string) tocsin.Source {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, part := range v.sources {
-		for _, s := range part {
-			if s.ID == id {
-				return s
-			}
-		}
-	}
-	return tocsin.Source{ID: id}
-}
-
-// waitFor returns once WATCH is applied up to seq.
-func (v *view) waitFor(ctx context.Context, seq uint64) error {
-	for {
-		v.mu.Lock()
-		have, moved := v.seq, v.moved
-		v.mu.Unlock()
-		if have >= seq {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-moved:
-		}
-	}
 }
 
 // watchSeq is the last sequence of WATCH as the server holds it now.

@@ -14,11 +14,44 @@ import (
 	"tocsin"
 )
 
+// A widening makes a watchlist, or a list in it, find a further word, and
+// returns the first version that does.
+type widening func(r *rig, word string) uint64
+
+// byFile widens the watchlist of the file.
+func byFile() widening {
+	p := missiles()
+	return func(r *rig, word string) uint64 {
+		p.Watchlists[0].Query += " OR " + word
+		r.apply(p)
+		return must(r.logs.watchSeq(r.t.Context()))
+	}
+}
+
+// byPeople widens a list and a watchlist that uses it by turns, beside the
+// service.
+func byPeople() widening {
+	query, terms := "missile* OR @words", []string{"nothing"}
+	return func(r *rig, word string) uint64 {
+		if len(terms) == 1 {
+			r.apply(Provision{Sources: missiles().Sources})
+		}
+		if len(terms)%2 == 0 {
+			query += " OR " + word
+		}
+		terms = append(terms, word)
+		r.ok(r.logs.SetList(r.t.Context(), ada, list("words", terms...)))
+		first := must(r.logs.watchSeq(r.t.Context()))
+		r.ok(r.logs.SetWatchlist(r.t.Context(), ada, tocsin.Watchlist{Name: "missiles", Query: query}))
+		return first
+	}
+}
+
 // storm widens a watchlist word by word while matchers that see edits late match
 // items, and counts the items that the version in force when they were stored
 // matches, and every later one, and that have no alert; those that have two; and
 // those that an older version than the first with their word is said to match.
-func storm(t *testing.T, seed int, off Off) (due, missed, twice, old int) {
+func storm(t *testing.T, seed int, off Off, widen widening) (due, missed, twice, old int) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, t.TempDir(), missiles())
 		defer r.close()
@@ -30,14 +63,11 @@ func storm(t *testing.T, seed int, off Off) (due, missed, twice, old int) {
 		}
 		time.Sleep(time.Minute)
 
-		p := missiles()
 		want := map[string]uint64{} // item -> the first version that has its word
 		var versions []uint64       // by word
 		for i := range 500 {
 			if i%10 == 0 {
-				p.Watchlists[0].Query += fmt.Sprint(" OR word", len(versions))
-				r.apply(p)
-				versions = append(versions, must(r.logs.watchSeq(t.Context())))
+				versions = append(versions, widen(r, fmt.Sprint("word", len(versions))))
 			}
 			id, word := fmt.Sprint(i), len(versions)-1
 			if d.chance(50) {
@@ -83,19 +113,23 @@ func must[T any](v T, err error) T {
 
 func TestEditStormMissesAndDoublesNothing(t *testing.T) {
 	for seed := range seeds(t, 1) {
-		due, missed, twice, old := storm(t, seed, Off{})
-		if due == 0 || missed != 0 || twice != 0 || old != 0 {
-			t.Errorf("seed %d: of %d items %d have no alert, %d have two, %d one of a version that lacks their word", seed, due, missed, twice, old)
+		for name, widen := range map[string]widening{"file": byFile(), "people": byPeople()} {
+			due, missed, twice, old := storm(t, seed, Off{}, widen)
+			if due == 0 || missed != 0 || twice != 0 || old != 0 {
+				t.Errorf("seed %d, widened by %s: of %d items %d have no alert, %d have two, %d one of a version that lacks their word", seed, name, due, missed, twice, old)
+			}
 		}
 	}
 }
 
 func TestEditStormMissesWithoutTheVersionCheck(t *testing.T) {
-	due, missed, _, _ := storm(t, 0, Off{Version: true})
-	if missed == 0 {
-		t.Errorf("of %d items none was missed: this control proves nothing", due)
+	for name, widen := range map[string]widening{"file": byFile(), "people": byPeople()} {
+		due, missed, _, _ := storm(t, 0, Off{Version: true}, widen)
+		if missed == 0 {
+			t.Errorf("widened by %s: of %d items none was missed: this control proves nothing", name, due)
+		}
+		t.Logf("widened by %s: %d of %d items missed", name, missed, due)
 	}
-	t.Logf("%d of %d items missed", missed, due)
 }
 
 // A racer is the match stage of one process, without the consumer.
@@ -107,7 +141,7 @@ func (r *rig) racer(ctx context.Context, wg *sync.WaitGroup, owner string, off O
 	logs := r.twin(owner, false)
 	m := &matcher{logs: logs, book: newBook(1, quiet), view: newView(quiet), log: quiet, off: off, count: &Counts{}}
 	wg.Go(func() { _ = m.book.follow(ctx, logs) })
-	wg.Go(func() { _ = m.view.follow(ctx, logs.watchlog) })
+	wg.Go(func() { _ = m.view.follow(ctx, logs) })
 	if err := m.view.waitFor(ctx, must(logs.watchSeq(ctx))); err != nil {
 		r.t.Fatal(err)
 	}
@@ -136,8 +170,7 @@ func race(t *testing.T, off Off, statements, copies int) (opened, twice, lost in
 		for range 4 {
 			working.Go(func() {
 				for w := range queue {
-					v, lists := m.view.snapshot()
-					if err := m.item(ctx, w.it, w.seq, v, lists, nil); err != nil {
+					if err := m.item(ctx, w.it, w.seq, m.view.snapshot(), nil); err != nil {
 						t.Errorf("item %s/%s: %v", w.it.Source, w.it.ID, err)
 					}
 				}
@@ -211,7 +244,7 @@ func (k *desk) titles(to string) []string {
 
 func (r *rig) apply(p Provision) {
 	r.t.Helper()
-	if err := r.logs.Apply(r.t.Context(), p); err != nil {
+	if _, err := r.logs.Apply(r.t.Context(), p); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -271,7 +304,7 @@ func TestWatchlistThatLeftTheFileIsSuspended(t *testing.T) {
 		r.say("one")
 		r.apply(Provision{Sources: p.Sources, Destinations: p.Destinations})
 		r.say("two")
-		have, err := r.logs.readWatch(t.Context())
+		_, have, err := r.logs.readWatch(t.Context(), ">")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -341,21 +374,21 @@ func TestOlderConfigurationChangesNothing(t *testing.T) {
 	p.Revision = 2
 	p.Watchlists[0].Query = "rocket"
 	r.apply(p)
-	err := r.logs.Apply(t.Context(), missiles())
+	_, err := r.logs.Apply(t.Context(), missiles())
 	if drift, ok := errors.AsType[*DriftError](err); !ok || drift.Applied != 2 {
 		t.Errorf("Apply of an older file = %v, want a DriftError that names revision 2", err)
 	}
-	have := must(r.logs.readWatch(t.Context()))
-	if q := have["watchlist.missiles"].Watchlist.Query; q != "rocket" {
+	have := must(r.logs.Wanted(t.Context()))
+	if q := have.Watchlists["missiles"].Watchlist.Query; q != "rocket" {
 		t.Errorf("the watchlist says %q, want the newer file's", q)
 	}
 }
 
 func TestTwoProcessesThatApplyOneFileLeaveOneInterval(t *testing.T) {
 	v := newView(quiet)
-	for i, s := range []tocsin.Subscription{{From: 10}, {From: 12}, {From: 12, Until: 20}} {
+	for _, s := range []tocsin.Subscription{{From: 10}, {From: 12}, {From: 12, Until: 20}} {
 		s.Watchlist, s.To = "missiles", "desk"
-		v.apply(uint64(i+1), "subscription.missiles.desk", Watched{V: 1, Subscription: &s})
+		v.apply("subscription", "missiles.desk", Watched{V: 1, Subscription: &s})
 	}
 	for seq, want := range map[uint64]int{10: 0, 11: 1, 12: 1, 13: 1, 20: 1, 21: 0} {
 		if got := v.subscribed("desk", seq); len(got) != want {

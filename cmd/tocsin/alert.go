@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -121,10 +122,15 @@ func showStory(w io.Writer, s pipeline.Story) {
 	fmt.Fprintf(w, "%s\n%s\n", plainLine(first.Title), plainLine(first.URL))
 	fmt.Fprintf(w, "\nopened %s\n", stamp(s.Alert.Opened))
 	for _, m := range s.Alert.Matches {
-		fmt.Fprintf(w, "matched %s: %s\n", m.Watchlist, strings.Join(terms(m), ", "))
+		found := terms(s.Alert, m)
+		fmt.Fprintf(w, "matched %s: %s\n", m.Watchlist, strings.Join(found, ", "))
+		if m.Branch != "" && (len(found) != 1 || m.Branch != found[0]) {
+			fmt.Fprintf(w, "  by %s\n", plainLine(m.Branch))
+		}
 	}
-	if s.Alert.Excerpt != "" {
-		fmt.Fprintf(w, "\n  %s\n", plainLine(s.Alert.Excerpt))
+	if text := s.Alert.Excerpt; text != "" {
+		whole := passage{0, len(text), inField(s.Alert.Marks, tocsin.FieldText)}
+		fmt.Fprintf(w, "\n  %s\n", whole.show(text, markerFor(w)))
 	}
 	fmt.Fprintln(w)
 	for _, ev := range s.Events {
@@ -139,14 +145,19 @@ func showStory(w io.Writer, s pipeline.Story) {
 	}
 }
 
-// terms are the terms of a match, each once, in order.
-func terms(m tocsin.Match) []string {
+// terms are what matched, each once: terms of the query, and words that terms of
+// lists found.
+func terms(al tocsin.Alert, m tocsin.Match) []string {
 	var out []string
-	seen := map[string]bool{}
 	for _, s := range m.Spans {
-		if !seen[s.Term] {
-			seen[s.Term] = true
-			out = append(out, s.Term)
+		text, at := "", s
+		if s.Field == tocsin.FieldTitle {
+			text = al.First().Title
+		} else if i := slices.IndexFunc(al.Marks, func(k tocsin.Span) bool { return k.Field == s.Field && k.Term == s.Term && k.List == s.List }); i >= 0 {
+			text, at = al.Excerpt, al.Marks[i]
+		}
+		if t := termIn(text, at); !slices.Contains(out, t) {
+			out = append(out, t)
 		}
 	}
 	return out

@@ -13,12 +13,13 @@ import (
 )
 
 type checkCmd struct {
-	Live bool `help:"Also try the data directory or NATS, Slack and mail."`
+	Live  bool `help:"Also try the data directory or NATS, Slack and mail."`
+	Force bool `help:"Note examples that fail, and take it all the same, as run --force does."`
 }
 
 func (checkCmd) Help() string {
-	return `Names every fault of the configuration with its place. --live sends nothing to
-anyone.
+	return `Names every fault of the configuration with its place, examples that fail
+included. --live sends nothing to anyone.
 
 EXIT STATUS  0 all well · 1 something that --live tried does not work · 2 the configuration has faults`
 }
@@ -31,12 +32,16 @@ type checked struct {
 }
 
 func (c checkCmd) Run(a *app) error {
+	a.force = c.Force
 	cfg, err := a.load()
 	if err != nil {
 		return err
 	}
 	out := []checked{{"configuration", true, fmt.Sprintf("sources: %d, watchlists: %d, destinations: %d, subscriptions: %d; data in %s",
 		len(cfg.Sources), len(cfg.Watchlists), len(cfg.Destinations), len(cfg.Subscriptions), where(cfg))}}
+	if cfg.examples > 0 {
+		out = append(out, checked{"examples", true, fmt.Sprintf("%d were tried", cfg.examples)})
+	}
 	for _, n := range cfg.Notes {
 		out = append(out, checked{"note", true, n})
 	}

@@ -17,7 +17,6 @@ import (
 	"tocsin"
 	"tocsin/feeds"
 	"tocsin/notifiers"
-	"tocsin/pipeline/watchlist"
 )
 
 // DefaultFile is the configuration that is read where none is named, if it
@@ -39,6 +38,7 @@ type Config struct {
 	Operators     []string              `json:"operators"` // Destination.Name; none means that the log alone tells
 	Sources       []tocsin.Source       `json:"sources"`   // the file's in its order, then the built-in ones it does not replace
 	Watchlists    []tocsin.Watchlist    `json:"watchlists"`
+	Lists         []tocsin.List         `json:"lists"` // what queries may name: the file's, then the built-in ones it does not replace
 	Destinations  []tocsin.Destination  `json:"destinations"`
 	Subscriptions []tocsin.Subscription `json:"subscriptions"`
 	Slack         struct {
@@ -74,8 +74,11 @@ type Config struct {
 		Level  slog.Level `json:"level"`
 		Format string     `json:"format"` // "text" or "json"
 	} `json:"log"`
-	Data  string   `json:"data,omitempty"`  // a directory; "" if neither the file nor the environment tells one
-	Notes []string `json:"notes,omitempty"` // what is allowed but is probably not meant
+	Data  string            `json:"data,omitempty"`  // a directory; "" if neither the file nor the environment tells one
+	Notes []string          `json:"notes,omitempty"` // what is allowed but is probably not meant
+	At    map[string]string `json:"at,omitempty"`    // where the file says it, by WATCH's key: "watchlist.missiles" is at "tocsin.yaml:12"
+
+	examples int // of watchlists that the file has: all of them hold
 }
 
 // Kinds are what a configuration may name, and how the program reads it.
@@ -83,7 +86,6 @@ type Kinds struct {
 	Sources      []string                    // names of source kinds
 	Destinations []string                    // names of destination kinds
 	CheckTo      func(kind, to string) error // is to an address of this destination kind?
-	CheckQuery   func(query string) error    // what a *watchlist.Error tells of place is used
 }
 
 // A Loader reads a configuration, at the start and at each SIGHUP.
@@ -91,6 +93,9 @@ type Loader struct {
 	Kinds      Kinds
 	Sources    []tocsin.Source    // built in
 	Watchlists []tocsin.Watchlist // built in
+	Lists      []tocsin.List      // built in
+	Force      bool               // examples that fail are noted, and no fault
+	Untried    bool               // watchlists are not held against their examples
 	Env        func(name string) (string, bool)
 	NoSecrets  bool // what only reads needs none: one that is not there is no fault
 	ReadFile   func(path string) ([]byte, error)
@@ -98,7 +103,7 @@ type Loader struct {
 
 // newLoader knows what this build can do and reads this machine's environment.
 func newLoader(watchlists []tocsin.Watchlist) Loader {
-	l := Loader{Sources: builtinSources(), Watchlists: watchlists, Env: os.LookupEnv, ReadFile: os.ReadFile}
+	l := Loader{Sources: builtinSources(), Watchlists: watchlists, Lists: builtinLists(), Env: os.LookupEnv, ReadFile: os.ReadFile}
 	for _, k := range feeds.Kinds {
 		l.Kinds.Sources = append(l.Kinds.Sources, k.Name)
 	}
@@ -108,10 +113,6 @@ func newLoader(watchlists []tocsin.Watchlist) Loader {
 	l.Kinds.CheckTo = func(kind, to string) error {
 		k, _ := notifiers.KindOf(kind)
 		return k.CheckTo(to)
-	}
-	l.Kinds.CheckQuery = func(query string) error {
-		_, err := watchlist.Parse(query)
-		return err
 	}
 	return l
 }
@@ -169,11 +170,16 @@ func (l Loader) Load(path string) (*Config, error) {
 	}
 	r.check()
 	if len(r.faults) > 0 {
-		slices.SortStableFunc(r.faults, byPlace)
-		return nil, &ConfigError{path, r.faults}
+		return nil, r.failed()
 	}
 	r.complete()
 	return r.c, nil
+}
+
+// failed is the error that names every fault.
+func (r *reader) failed() error {
+	slices.SortStableFunc(r.faults, byPlace)
+	return &ConfigError{r.c.File, r.faults}
 }
 
 func byPlace(a, b Fault) int {
@@ -183,7 +189,7 @@ func byPlace(a, b Fault) int {
 func defaultConfig(path string) *Config {
 	c := &Config{
 		File: path, Operators: []string{}, Sources: []tocsin.Source{}, Watchlists: []tocsin.Watchlist{},
-		Destinations: []tocsin.Destination{}, Subscriptions: []tocsin.Subscription{},
+		Lists: []tocsin.List{}, Destinations: []tocsin.Destination{}, Subscriptions: []tocsin.Subscription{}, At: map[string]string{},
 	}
 	c.NATS.Replicas = 1
 	c.Items.Keep = 400 * day
@@ -199,6 +205,7 @@ func (r *reader) complete() {
 		c.Sources = append(c.Sources, absent(r.Loader.Sources, c.Sources, func(s tocsin.Source) string { return s.ID })...)
 		c.Watchlists = append(c.Watchlists, absent(r.Loader.Watchlists, c.Watchlists, func(w tocsin.Watchlist) string { return w.Name })...)
 	}
+	c.Lists = append(c.Lists, absent(r.Loader.Lists, c.Lists, listName)...)
 	r.note()
 	if len(c.Subscriptions) == 0 {
 		for _, w := range c.Watchlists {
@@ -231,9 +238,9 @@ func absent[E any](builtin, file []E, name func(E) string) []E {
 // note tells of entries that nothing uses: nobody would be told, and a person
 // who wrote them expects otherwise.
 func (r *reader) note() {
-	var notes []Fault
+	notes := r.allowed
 	for d, at := range r.declared {
-		if d.what == "source" || r.used[d] || d.what == "watchlist" && len(r.c.Subscriptions) == 0 {
+		if d.what == "source" || d.what == "list" || r.used[d] || d.what == "watchlist" && len(r.c.Subscriptions) == 0 {
 			continue
 		}
 		text := fmt.Sprintf("no subscription names watchlist %q: its alerts are kept, and sent to nobody", d.name)

@@ -19,7 +19,6 @@ import (
 	"golang.org/x/text/language"
 
 	"tocsin"
-	"tocsin/pipeline/watchlist"
 )
 
 // top are the keys of a configuration.
@@ -32,6 +31,7 @@ func (r *reader) top() keys {
 		"operators":     r.list(r.operator),
 		"sources":       r.list(r.source),
 		"watchlists":    r.names("watchlist", r.watchlist),
+		"lists":         r.names("list", r.terminology),
 		"destinations":  r.names("destination", r.destination),
 		"subscriptions": r.list(r.subscription),
 		"slack": r.section(keys{
@@ -117,35 +117,6 @@ func (r *reader) source(n ast.Node, _ string) {
 	r.c.Sources = append(r.c.Sources, s)
 }
 
-func (r *reader) watchlist(name string, at, n ast.Node) {
-	w := tocsin.Watchlist{Name: name}
-	given := r.mapping(n, fmt.Sprintf("watchlist %q", name), keys{
-		"query": func(n ast.Node, what string) { r.query(&w.Query, n, fmt.Sprintf("watchlist %q: %s", name, what)) },
-	})
-	if given["query"] == nil && shape(n) == aMapping {
-		r.fault(at, "watchlist %q needs a query", name)
-	}
-	r.c.Watchlists = append(r.c.Watchlists, w)
-}
-
-func (r *reader) query(into *string, n ast.Node, what string) {
-	if shape(n) != aNumber && !r.is(n, what, aText) {
-		return
-	}
-	*into, _ = scalar(n)
-	err := r.Kinds.CheckQuery(*into)
-	if err == nil {
-		return
-	}
-	at, text := placeOf(n), err.Error()
-	if e, ok := errors.AsType[*watchlist.Error](err); ok {
-		if found, ok := r.within(n, e.Pos); ok {
-			at, text = found, strings.TrimPrefix(text, fmt.Sprintf("query line %d, column %d: ", e.Line, e.Column))
-		}
-	}
-	r.faults = append(r.faults, Fault{at.line, at.column, what + ": " + text})
-}
-
 func (r *reader) destination(name string, at, n ast.Node) {
 	d := tocsin.Destination{Name: name}
 	given := r.mapping(n, fmt.Sprintf("destination %q", name), keys{
@@ -191,6 +162,7 @@ func (r *reader) subscription(n ast.Node, _ string) {
 		r.fault(n, "the subscription of %q to %q is given twice", s.To, s.Watchlist)
 	}
 	r.c.Subscriptions = append(r.c.Subscriptions, s)
+	r.at("subscription."+s.Watchlist+"."+s.To, n)
 }
 
 func (r *reader) allow(n ast.Node, what string) {
@@ -226,6 +198,14 @@ func (r *reader) declare(what, name string, at ast.Node) {
 		return
 	}
 	r.declared[d] = placeOf(at)
+	r.at(what+"."+name, at)
+}
+
+// at notes where the file says what WATCH keeps under key.
+func (r *reader) at(key string, n ast.Node) {
+	if !strings.HasPrefix(key, "source.") {
+		r.c.At[key] = fmt.Sprintf("%s:%d", r.c.File, placeOf(n).line)
+	}
 }
 
 // refer notes that the file names an entry, which check looks for when all is
@@ -243,6 +223,7 @@ func (r *reader) check() {
 			r.unknown(ref.at, ref.what, ref.name, known)
 		}
 	}
+	r.checkQueries()
 	r.checkDestinations()
 	r.checkEmail()
 	cert, key := r.given["nats.cert"], r.given["nats.key"]

@@ -37,12 +37,16 @@ type reader struct {
 	refs     []reference
 	places   []ast.Node // of c.Destinations
 	tls      string     // email.tls
+	queries  []writtenQuery
+	terms    map[string]writtenList // by name
+	listless bool                   // a list has faults
+	allowed  []Fault                // what is probably not meant
 }
 
 func newReader(l Loader, path string) *reader {
 	return &reader{
 		Loader: l, c: defaultConfig(path), builtin: true, dir: filepath.Dir(path),
-		declared: map[declaration]place{}, used: map[declaration]bool{}, given: map[string]ast.Node{},
+		declared: map[declaration]place{}, used: map[declaration]bool{}, given: map[string]ast.Node{}, terms: map[string]writtenList{},
 	}
 }
 
@@ -63,7 +67,10 @@ type take func(n ast.Node, what string)
 // keys are what a mapping may hold.
 type keys map[string]take
 
-func (r *reader) read(text []byte) {
+func (r *reader) read(text []byte) { r.document(text, "a configuration", r.top) }
+
+// document reads a YAML document that has known keys.
+func (r *reader) document(text []byte, what string, known func() keys) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if len(text) > MaxConfig {
 		r.faults = append(r.faults, Fault{Text: fmt.Sprintf("is larger than %d MiB", MaxConfig>>20)})
@@ -81,12 +88,12 @@ func (r *reader) read(text []byte) {
 	}
 	for i, doc := range file.Docs {
 		if i > 0 && shape(doc.Body) != nothing {
-			r.fault(doc.Body, "a second document begins here; a configuration is one document")
+			r.fault(doc.Body, "a second document begins here; %s is one document", what)
 			return
 		}
 		ast.Walk(r, doc)
 		if shape(doc.Body) != nothing {
-			r.mapping(doc.Body, "a configuration", r.top())
+			r.mapping(doc.Body, what, known())
 		}
 	}
 }

@@ -324,7 +324,7 @@ func (p *publisher) config(dir string) *Config {
 			ID: s.ID, Title: s.Title, Country: s.Country, Lang: s.Lang, URL: p.base + "/" + s.ID, Every: demoEvery,
 		})
 	}
-	cfg.Watchlists = builtinWatchlists
+	cfg.Watchlists, cfg.Lists = builtinWatchlists, builtinLists()
 	cfg.Destinations = []tocsin.Destination{{Name: TerminalName, Kind: "terminal"}}
 	for _, w := range builtinWatchlists {
 		cfg.Subscriptions = append(cfg.Subscriptions, tocsin.Subscription{Watchlist: w.Name, To: TerminalName})

@@ -50,6 +50,7 @@ func (m *metrics) write(w io.Writer) {
 	c := &m.s.counts
 	vm.WriteCounterUint64(w, "tocsin_items_matched_total", uint64(c.Matched.Load()))
 	vm.WriteCounterUint64(w, "tocsin_quarantined_total", uint64(c.Quarantined.Load()))
+	vm.WriteCounterUint64(w, "tocsin_match_disagreements_total", uint64(c.Disagreements.Load()))
 	for kind, n := range map[string]int64{
 		pipeline.Opened: c.Opened.Load(), pipeline.Matched: c.Added.Load(), pipeline.Copied: c.Copied.Load(), pipeline.Revised: c.Revised.Load(),
 	} {

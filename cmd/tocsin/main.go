@@ -29,12 +29,18 @@ type cli struct {
 	Creds  string `name:"nats-creds" placeholder:"FILE" help:"Credentials file for the NATS server."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 
-	Run      runCmd      `cmd:"" help:"Watch the sources and send alerts."`
-	Demo     demoCmd     `cmd:"" help:"Show the whole way on a small site of our own, without any network."`
-	Check    checkCmd    `cmd:"" help:"Check the configuration; with --live also what it reaches."`
-	Parse    parseCmd    `cmd:"" help:"Print what a feed document says."`
-	Match    matchCmd    `cmd:"" help:"Say whether text matches a query, and where."`
-	Why      whyCmd      `cmd:"" help:"Say what happened to a statement, stage by stage."`
+	Run   runCmd   `cmd:"" help:"Watch the sources and send alerts."`
+	Demo  demoCmd  `cmd:"" help:"Show the whole way on a small site of our own, without any network."`
+	Check checkCmd `cmd:"" help:"Check the configuration; with --live also what it reaches."`
+	Parse parseCmd `cmd:"" help:"Print what a feed document says."`
+	Match matchCmd `cmd:"" help:"Say whether text matches a query, and where."`
+	Why   whyCmd   `cmd:"" help:"Say what happened to a statement, stage by stage."`
+
+	Watchlist    watchlistCmd    `cmd:"" help:"Watchlists: add, edit, test, explain, backtest …"`
+	List         listCmd         `cmd:"" help:"Lists that queries name: list, show, import, rm, history."`
+	Destination  destinationCmd  `cmd:"" help:"Destinations: list, add, rm."`
+	Subscription subscriptionCmd `cmd:"" help:"Which watchlist goes where: list, add, rm, mute, unmute."`
+
 	Source   sourceCmd   `cmd:"" help:"Sources: list, status."`
 	Alert    alertCmd    `cmd:"" help:"Alerts: list, show, export."`
 	Delivery deliveryCmd `cmd:"" help:"Deliveries: list, replay."`
@@ -57,6 +63,7 @@ type app struct {
 	ctx      context.Context
 	in       io.Reader
 	out, err io.Writer
+	force    bool // take a configuration although examples fail
 }
 
 // A statusError ends the process with a status of its own.
@@ -118,6 +125,8 @@ func report(w io.Writer, err error) int {
 	}
 	if faults, ok := errors.AsType[*ConfigError](err); ok {
 		fmt.Fprintln(w, faults) // each line begins with its place
+	} else if faults, ok := errors.AsType[*lineError](err); ok {
+		fmt.Fprintln(w, faults)
 	} else if text := err.Error(); text != "" {
 		fmt.Fprintln(w, "tocsin:", text)
 	}

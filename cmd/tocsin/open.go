@@ -16,13 +16,17 @@ import (
 func (a *app) loader() Loader { return newLoader(builtinWatchlists) }
 
 // load reads the configuration and puts the command line's words over it.
-func (a *app) load() (*Config, error) { return a.loadBy(a.loader()) }
+func (a *app) load() (*Config, error) {
+	l := a.loader()
+	l.Force = a.force
+	return a.loadBy(l)
+}
 
 // look is load for what only reads: it does without the secrets, which only the
-// service's environment may hold.
+// service's environment may hold, and does not try examples.
 func (a *app) look() (*Config, error) {
 	l := a.loader()
-	l.NoSecrets = true
+	l.NoSecrets, l.Untried = true, true
 	return a.loadBy(l)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"strings"
 
 	"tocsin"
 	"tocsin/pipeline"
@@ -12,9 +13,22 @@ import (
 // provision is what a configuration asks of the pipeline.
 func provision(cfg *Config) pipeline.Provision {
 	return pipeline.Provision{
-		Revision: cfg.Revision, Sources: cfg.Sources, Watchlists: cfg.Watchlists,
+		Revision: cfg.Revision, Sources: cfg.Sources, Watchlists: cfg.Watchlists, Lists: cfg.Lists, At: cfg.At,
 		Destinations: cfg.Destinations, Subscriptions: cfg.Subscriptions,
 	}
+}
+
+// apply makes what people ask for what the file says. Operators hear of what it
+// took from people who had added it.
+func (s *service) apply(ctx context.Context, cfg *Config) error {
+	notes, err := s.logs.Apply(ctx, provision(cfg))
+	for _, n := range notes {
+		s.Log.Warn("configuration", "note", n)
+	}
+	if len(notes) > 0 {
+		s.operators.Report("configuration", strings.Join(notes, "\n"))
+	}
+	return err
 }
 
 // own takes the share of sources that this process polls.
@@ -57,7 +71,7 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 			return err
 		}
 	}
-	if err := s.logs.Apply(ctx, provision(cfg)); err != nil {
+	if err := s.apply(ctx, cfg); err != nil {
 		if out != nil {
 			out.close()
 		}

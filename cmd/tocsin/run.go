@@ -15,6 +15,7 @@ import (
 
 type runCmd struct {
 	Stages []string `default:"poll,match,send" sep:"," help:"What this process does: poll, match, send."`
+	Force  bool     `help:"Although examples of watchlists fail."`
 }
 
 func (runCmd) Help() string {
@@ -30,6 +31,7 @@ func (c runCmd) Run(a *app) error {
 			return usageError(fmt.Errorf("run: %q is no stage; the stages are poll, match and send", s))
 		}
 	}
+	a.force = c.Force
 	cfg, err := a.load()
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 	if s.logs, err = pipeline.OpenLogs(ctx, s.bus); err != nil {
 		return nil, err
 	}
-	if err := s.logs.Apply(ctx, provision(cfg)); err != nil {
+	if err := s.apply(ctx, cfg); err != nil {
 		drift, ok := errors.AsType[*pipeline.DriftError](err)
 		if !ok {
 			return nil, err

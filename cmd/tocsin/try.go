@@ -17,8 +17,6 @@ import (
 	"tocsin/feeds"
 	"tocsin/feeds/fetch"
 	"tocsin/pipeline"
-	"tocsin/pipeline/fold"
-	"tocsin/pipeline/watchlist"
 )
 
 // After an unclean stop, what was in hand is tried in a child process first: a
@@ -52,15 +50,11 @@ func overflow(n int) int {
 	return overflow(n+1) + 1
 }
 
-type tryInput struct {
-	Watchlists []tocsin.Watchlist `json:"watchlists"`
-	Items      []pipeline.Stored  `json:"items"`
-}
-
 // tryItems handles items in children and returns those that ended one.
-func tryItems(ctx context.Context, items []pipeline.Stored, lists []tocsin.Watchlist) (killers []pipeline.Stored, err error) {
-	for len(items) > 0 {
-		done, err := tryOnce(ctx, "try-items", tryInput{lists, items})
+func tryItems(ctx context.Context, t pipeline.Trial) (killers []pipeline.Stored, err error) {
+	for items := t.Items; len(items) > 0; {
+		t.Items = items
+		done, err := tryOnce(ctx, "try-items", t)
 		if err == nil || ctx.Err() != nil {
 			return killers, ctx.Err()
 		}
@@ -97,24 +91,14 @@ func tryOnce(ctx context.Context, verb string, input any) (lines int, err error)
 type tryItemsCmd struct{}
 
 func (tryItemsCmd) Run(a *app) error {
-	var in tryInput
+	var in pipeline.Trial
 	if err := json.NewDecoder(bufio.NewReader(a.in)).Decode(&in); err != nil {
 		return err
 	}
-	for _, it := range in.Items {
-		suffer(it.Item.Text)
-		doc := watchlist.NewDocument(it.Item.Title, it.Item.Text, it.Item.Lang)
-		for _, w := range in.Watchlists {
-			if q, err := watchlist.Parse(w.Query); err == nil {
-				q.Match(doc)
-			}
-		}
-		fold.Of(it.Item.Title, it.Item.Text)
-		if _, err := fmt.Fprintln(a.out, it.Seq); err != nil {
-			return err
-		}
-	}
-	return nil
+	return in.Run(suffer[string], func(it pipeline.Stored) error {
+		_, err := fmt.Fprintln(a.out, it.Seq)
+		return err
+	})
 }
 
 type tryDocumentInput struct {

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
+	"tocsin"
 	"tocsin/pipeline"
 )
 
@@ -35,13 +37,35 @@ func (c whyCmd) Run(a *app) error {
 		if len(traces) == 0 {
 			return c.absent(a, l)
 		}
-		if !a.JSON {
-			for _, t := range traces {
-				explain(a.out, t)
-			}
+		if a.JSON {
+			return nil
+		}
+		w, err := l.Wanted(a.ctx)
+		if err != nil {
+			return err
+		}
+		for _, t := range traces {
+			tell(a.out, t, func(v pipeline.Verdict) string { return lacking(w, t.Item, v) })
 		}
 		return nil
 	})
+}
+
+// lacking is what an item lacks to match a watchlist, by its query as it was
+// then and lists as they are now.
+func lacking(w *pipeline.Wanted, it tocsin.Item, v pipeline.Verdict) string {
+	list := w.Watchlists[v.Watchlist].Watchlist
+	if list == nil {
+		return ""
+	}
+	r, err := w.Rule(tocsin.Watchlist{Query: v.Query, Stem: list.Stem})
+	if err != nil {
+		return ""
+	}
+	if s := firstMissing(r.Miss(pipeline.Document(it, w.Source(it.Source)))); s != "" {
+		return ": " + oneLineText(s, 300)
+	}
+	return ""
 }
 
 // absent says what can be known of an address that no stored item has.
@@ -58,7 +82,7 @@ func (c whyCmd) absent(a *app, l *pipeline.Logs) error {
 	return fmt.Errorf("why: no stored item has this address, and no source is on its host: add one, see docs/configuration.md")
 }
 
-func explain(w io.Writer, t pipeline.Trace) {
+func tell(w io.Writer, t pipeline.Trace, lacks func(pipeline.Verdict) string) {
 	it := t.Item
 	fmt.Fprintf(w, "%s\n%s\n", plainLine(it.Title), plainLine(it.URL))
 	fmt.Fprintf(w, "  stored    %s as revision %d of %s/%s, record %d of ITEMS\n", stamp(it.Seen), it.Rev, it.Source, it.ID, t.Seq)
@@ -73,18 +97,13 @@ func explain(w io.Writer, t pipeline.Trace) {
 	}
 	for _, v := range t.Verdicts {
 		if !v.Matched {
-			fmt.Fprintf(w, "  watchlist %s: no match\n", v.Watchlist)
+			fmt.Fprintf(w, "  watchlist %s: no match%s\n", v.Watchlist, lacks(v))
 			continue
 		}
-		fmt.Fprintf(w, "  watchlist %s: matched", v.Watchlist)
-		for i, s := range v.Spans {
-			if i == 8 {
-				fmt.Fprintf(w, " … %d more", len(v.Spans)-i)
-				break
-			}
-			fmt.Fprintf(w, " [%s at %s %d]", s.Term, s.Field, s.Start)
+		fmt.Fprintf(w, "  watchlist %s: matched%s\n", v.Watchlist, placesIn(it, v.Spans))
+		if v.Branch != "" && (len(v.Spans) != 1 || v.Branch != v.Spans[0].Term) {
+			fmt.Fprintf(w, "            by %s\n", plainLine(v.Branch))
 		}
-		fmt.Fprintln(w)
 	}
 	for _, ev := range t.Events {
 		fmt.Fprintf(w, "  alert     %s: %s %s %s\n", ev.Alert, ev.Kind, stamp(ev.At), ev.Reason)
@@ -92,4 +111,35 @@ func explain(w io.Writer, t pipeline.Trace) {
 	for _, d := range t.Deliveries {
 		fmt.Fprintf(w, "  delivery  %s %s to %s: %s\n", stamp(d.At), d.Act, d.To, outcome(d))
 	}
+}
+
+// maxPlaces is how many places of matched words are told.
+const maxPlaces = 8
+
+// placesIn says where matched words stand: a term of the query as it is written
+// there, one of a list as the text has it, with the list's name.
+func placesIn(it tocsin.Item, spans []tocsin.Span) string {
+	var b strings.Builder
+	for i, s := range spans {
+		if i == maxPlaces {
+			fmt.Fprintf(&b, " … %d more", len(spans)-i)
+			break
+		}
+		text := map[string]string{tocsin.FieldTitle: it.Title, tocsin.FieldText: it.Text}[s.Field]
+		fmt.Fprintf(&b, " [%s at %s %d]", termIn(text, s), s.Field, s.Start)
+	}
+	return b.String()
+}
+
+// termIn is a term of a query, or what a term of a list covers of text, with the
+// list's name: 미사일: @ballistic-missile.
+func termIn(text string, s tocsin.Span) string {
+	if s.List == "" {
+		return plainLine(s.Term)
+	}
+	found := s.Term
+	if s.Start >= 0 && s.Start <= s.End && s.End <= len(text) {
+		found = text[s.Start:s.End]
+	}
+	return strings.Join(strings.Fields(plainLine(found)), " ") + ": @" + s.List
 }

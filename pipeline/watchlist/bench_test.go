@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// benchTexts are texts of about 5 KB: two that the built-in watchlist finds
+// benchTexts are texts of about 5 KB: three that the built-in watchlist finds
 // something in, and one that it does not.
 var benchTexts = map[string]string{
 	"english": fiveKB("The ministers met in Vienna to review the export of ballistic missiles, and agreed on measures against those who supply parts. "),
@@ -16,33 +16,21 @@ var benchTexts = map[string]string{
 
 func fiveKB(s string) string { return strings.Repeat(s, 5000/len(s)+1) }
 
-func BenchmarkNewDocument(b *testing.B) {
+func BenchmarkReference(b *testing.B) {
+	rule := builtinRule(b, "missile-transfer")
 	for name, text := range benchTexts {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
-				NewDocument("Press release of the ministry", text, "")
-			}
-		})
-	}
-}
-
-func BenchmarkMatchBuiltin(b *testing.B) {
-	q := builtinQuery(b)
-	for name, text := range benchTexts {
-		b.Run(name, func(b *testing.B) {
-			d := NewDocument("Press release of the ministry", text, "")
-			b.ReportAllocs()
-			for b.Loop() {
-				q.Match(d)
+				rule.Match(NewDocument("Press release of the ministry", text, ""))
 			}
 		})
 	}
 }
 
 func BenchmarkParseBuiltin(b *testing.B) {
-	text := builtinQuery(b).String()
+	text := builtinRule(b, "missile-transfer").String()
 	for b.Loop() {
 		if _, err := Parse(text); err != nil {
 			b.Fatal(err)

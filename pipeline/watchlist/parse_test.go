@@ -2,175 +2,207 @@ package watchlist
 
 import (
 	"errors"
+	"flag"
 	"fmt"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"golang.org/x/tools/txtar"
 )
 
-func TestCanonicalForm(t *testing.T) {
-	for query, want := range map[string]string{
-		`missile`:         `missile`,
-		`a and b aNd c`:   `a AND b AND c`,
-		`a AND (b AND c)`: `a AND b AND c`,
-		`((a or (b)))`:    `a OR b`,
-		`a AND NOT b`:     `a NOT b`,
-		`NOT a AND b`:     `b NOT a`,
-		`a NOT b AND c`:   `a AND c NOT b`,
-		`a AND (NOT b)`:   `a NOT b`,
-		`a NOT (b OR c)`:  `a NOT (b OR c)`,
-		`(a NOT b) OR c`:  `(a NOT b) OR c`,
-		`“a  b” OR «c d» OR „e“ OR 「導弾」`: `"a b" OR "c d" OR "e" OR "導弾"`,
-		"a\n\tAND\u00a0b":                  `a AND b`,
-		`（a OR b）`:                         `a OR b`,
-		`missile＊`:                         `missile*`,
-		`"AND"`:                            `"AND"`,
-		`l'Iran OR U.S. OR AT&T OR 30,000`: `l'Iran OR U.S. OR AT&T OR 30,000`,
-		`導* OR ミ* OR 북*`:                   `導* OR ミ* OR 북*`,
-		`Hwasong-11*`:                      `Hwasong-11*`,
-		`missile*-transfer*`:               `missile*-transfer*`,
-		`first AND any AND before`:         `first AND any AND before`,
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// verdict is what becomes of a query, as testdata/pastes.txtar has it.
+func verdict(query string) string {
+	var b strings.Builder
+	q, err := Parse(query)
+	if e, ok := errors.AsType[*Error](err); ok {
+		fmt.Fprintf(&b, "!! %d:%d %s\n", e.Line, e.Column, e.Msg)
+		if e.Fix != "" {
+			fmt.Fprintf(&b, "   write %s\n", e.Fix)
+		}
+		for _, r := range e.Readings {
+			fmt.Fprintf(&b, "   or    %s\n", r)
+		}
+		return b.String()
+	}
+	fmt.Fprintf(&b, "=> %s\n", q)
+	for _, n := range slices.Concat(q.notes, q.hints) {
+		fmt.Fprintf(&b, "~~ %d:%d %s\n", n.Line, n.Column, n.Msg)
+	}
+	return b.String()
+}
+
+func TestPastesOfOtherVendorsMeanWhatTheyMeantOrAreRefusedWithARewrite(t *testing.T) {
+	const file = "testdata/pastes.txtar"
+	a, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range a.Files {
+		query, want := string(f.Data), ""
+		for _, mark := range []string{"\n=> ", "\n!! "} {
+			if at := strings.Index(query, mark); at >= 0 {
+				query, want = query[:at], query[at+1:]
+			}
+		}
+		query = strings.TrimSuffix(query, "\n")
+		got := verdict(query)
+		if *update {
+			a.Files[i].Data = []byte(query + "\n" + got)
+		} else if got != want {
+			t.Errorf("%s: %s\nis\n%swant\n%s", f.Name, query, got, want)
+		}
+	}
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(a), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// bare is a tree without the places in a query that it came from.
+func bare(n *Node) *Node {
+	if n == nil {
+		return nil
+	}
+	out := *n
+	out.Pos, out.Kids = 0, nil
+	for _, k := range n.Kids {
+		out.Kids = append(out.Kids, bare(k))
+	}
+	return &out
+}
+
+// sound holds what is promised of every query and every error.
+func sound(t *testing.T, query string) {
+	t.Helper()
+	q, err := Parse(query)
+	if err == nil {
+		again, err := Parse(q.String())
+		if err != nil || again.String() != q.String() || !reflect.DeepEqual(bare(again.root), bare(q.root)) {
+			t.Fatalf("%q has the canonical form %q, which is %v, %v", query, q, again, err)
+		}
+		if len(again.notes)+len(again.hints) > 0 {
+			t.Fatalf("the canonical form %q has notes: %v", q, again.Notes())
+		}
+		laid := q.Format()
+		again, err = Parse(laid)
+		if err != nil || !reflect.DeepEqual(bare(again.root), bare(q.root)) || again.Format() != laid {
+			t.Fatalf("%q is laid out as %q, which is %v, %v", query, laid, again, err)
+		}
+		return
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Pos < 0 || e.Pos > len(query) || utf8.ValidString(query) && e.Pos < len(query) && !utf8.RuneStart(query[e.Pos]) {
+		t.Fatalf("Parse(%q) = %#v", query, err)
+	}
+	if e.Fix != "" && len(e.Readings) > 0 || len(e.Readings) == 1 || len(e.Readings) > maxReadings || len(e.Msg) > 600 {
+		t.Fatalf("Parse(%q) = %#v", query, err)
+	}
+	for _, r := range append(e.Readings, e.Fix) {
+		if r == "" {
+			continue
+		}
+		if again, err := Parse(r); err != nil || again.String() != r {
+			t.Fatalf("%q is offered as %q, which is %v, %v", query, r, again, err)
+		}
+	}
+}
+
+// pieces are what a fuzzed query is put together from.
+var pieces = []string{
+	"a", "bcd*", "*def*", "g?hij", `"k l"`, `"m* n"`, "=o", "==P", "~q", `="r s"`, "/t+u/", "@list", "@list.ru", "弹道", "صواريخ", "미사일",
+	"(", ")", "(", ")", " AND ", " OR ", " NOT ", " AND NOT ", " NEAR/3 ", " BEFORE/2 ", " NOT NEAR/4 ", " SAME/S ", " SAME/P ", " near ", " w/5 ", " adj ",
+	"ATLEAST/2(", "ANY/1(", ",", "FIRST/9(", "title:", "lead:(", "lang:en", "host:a.b", "tag:x", "raw:Y", "hlp=(", "-", "!", "+", `"z y"~3`, "3N(", " /F9/ ",
+	"# c\n", "<<<d>>>", "\n", "“", "”", "^2", "~", "%", "[", "*", "?", "'", "date:", "titel:", "\x00", "\xff",
+	"#h ", "/s", "/5 ", "/", "v!", "w$3", " w/seg ", " not w/s ", " pre/3 ", "ANY(", "caps(", "plural(", "hlead(", "section(x)", "near20:", "repeat2:",
+	" BEFORE ", " ADN ", " and/or ", "(3n)", "(w)", "around(3)", "、", "：", "\u200f", "\ufeff", `\"`, "–", `"c * d"`, "date > 3", "lang:french", "site:x.y/z",
+	"country:", "re:", "NAER/3 ", "allintitle:", "wc>3", "!XY", "S-300", "i.j", "ns=k", "/a b/", "/[s]/", " adj2 ", "/f2 x/", "8,000",
+}
+
+// FuzzParse holds, for queries of pieces that may go together, that none makes
+// Parse panic, that a canonical form is one, and that what an error offers is a
+// query.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte{0, 20, 1, 21, 4})
+	x := uint32(1)
+	for range 300 {
+		seed := make([]byte, 3+x%24)
+		for i := range seed {
+			x = x*1664525 + 1013904223
+			seed[i] = byte(x >> 24)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 400 {
+			return
+		}
+		var b strings.Builder
+		for _, c := range data {
+			b.WriteString(pieces[int(c)%len(pieces)])
+			if c >= 128 {
+				b.WriteByte(' ')
+			}
+		}
+		sound(t, b.String())
+	})
+}
+
+func TestQueriesThatCostTooMuchAreRefusedAtTheirPlace(t *testing.T) {
+	for _, c := range []struct {
+		name, query, says string
+		pos               int
+	}{
+		{"terms", strings.Repeat("a OR ", MaxTerms) + "b", "more than 5000 words", 5 * MaxTerms},
+		{"depth", strings.Repeat("(", MaxDepth+1) + "a" + strings.Repeat(")", MaxDepth+1), "more than 20 deep", MaxDepth},
+		{"fields", strings.Repeat("title:", MaxDepth+1) + "a", "more than 20 deep", 6 * MaxDepth},
+		{"wildcards", strings.Repeat("abc* OR ", MaxWildcards) + "abc*", "more than 200 words with wildcards", 8 * MaxWildcards},
+		{"regular expressions", strings.Repeat("/ab/ OR ", MaxRegexes) + "/ab/", "more than 20 regular", 8 * MaxRegexes},
+		{"bytes", strings.Repeat("a", MaxBytes+1), "at most 262144", 0},
+		{"encoding", "a AND \xff", "not UTF-8", 6},
 	} {
-		if got := parse(t, query).String(); got != want {
-			t.Errorf("Parse(%s) is %s, want %s", query, got, want)
+		_, err := Parse(c.query)
+		e, ok := errors.AsType[*Error](err)
+		if !ok || e.Pos != c.pos || !strings.Contains(e.Msg, c.says) {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }
 
-// refused are queries with the text that the error points at, and what it
-// offers to write instead.
-var refused = []struct {
-	name, query, at string
-	says            string
-	rewrites        []string
-}{
-	{"AND beside OR", `a AND b OR c AND d`, "OR c", "AND and OR are mixed", []string{`(a AND b) OR (c AND d)`, `a AND (b OR c) AND d`}},
-	{"OR beside AND", `a OR b AND c`, "AND c", "OR and AND are mixed", []string{`a OR (b AND c)`, `(a OR b) AND c`}},
-	{"deeper", `x AND (a AND b OR c)`, "OR c", "mixed", []string{`x AND ((a AND b) OR c)`, `x AND a AND (b OR c)`}},
-	{"OR beside NOT", `a OR b NOT c`, "NOT c", "OR and NOT are mixed", []string{`a OR (b NOT c)`, `(a OR b) NOT c`}},
-	{"NOT of several", `a OR b NOT c OR d`, "NOT c", "mixed", []string{`a OR (b NOT c) OR d`, `(a OR b) NOT (c OR d)`}},
-	{"two words", `ballistic missile`, "missile", "nothing joins", []string{`"ballistic missile"`, `ballistic AND missile`}},
-	{"three words", `x AND a "b c" d`, `"b c"`, "nothing joins", []string{`x AND "a b c d"`, `x AND a AND "b c" AND d`}},
-	{"two words among others", `x AND a b`, "b", "nothing joins", []string{`x AND "a b"`, `x AND a AND b`}},
-	{"two words and AND beside OR", `a b AND c OR d`, "b AND", "nothing joins", []string{`("a b" AND c) OR d`, `"a b" AND (c OR d)`, `(a AND b AND c) OR d`, `a AND b AND (c OR d)`}},
-	{"two groups", `(a OR b) (c OR d)`, "(c", "nothing joins", []string{`(a OR b) AND (c OR d)`}},
-	{"nothing but NOT", `NOT a`, "NOT", "nothing but NOT", []string{`"words to find" NOT a`}},
-	{"nothing but NOT in parentheses", `(NOT a AND NOT b)`, "(NOT", "nothing but NOT", []string{`"words to find" NOT a NOT b`}},
-	{"NOT inside OR", `a OR NOT b`, "a OR", "one side of OR", []string{`a NOT b`}},
-	{"NOT in a side of OR", `x AND (a OR (NOT b))`, "a OR", "one side of OR", []string{`x AND a NOT b`}},
-	{"NOT twice", `a NOT NOT b`, "NOT NOT", "nothing but NOT", nil},
-	{"NOT twice at the start", `NOT NOT b`, "NOT b", "twice", nil},
-	{"NOT of NOT", `a NOT (NOT b)`, "NOT (", "nothing but NOT", nil},
-	{"an open quote", `"ballistic missile`, `"ball`, "quote is not closed", []string{`"ballistic missile"`}},
-	{"an open quote before an operator", `a AND "ballistic missile AND transfer`, `"ball`, "quote is not closed", []string{`a AND "ballistic missile" AND transfer`}},
-	{"an open parenthesis", `(a OR (b AND c)`, "(a", "parenthesis is not closed", []string{`a OR (b AND c)`}},
-	{"a parenthesis too many", `a OR b) OR c`, ") OR", "closes nothing", []string{`a OR b OR c`}},
-	{"a parenthesis that comes first", `) a`, ")", "closes nothing", []string{`a`}},
-	{"nothing", ``, "", "is empty", nil},
-	{"spaces", " \n ", "", "is empty", nil},
-	{"nothing in parentheses", `()`, "(", "nothing to find", nil},
-	{"nothing in quotes", `a OR ""`, `""`, "no letter or digit", []string{`a`}},
-	{"punctuation", `a AND --`, "--", "no letter or digit", []string{`a`}},
-	{"nothing before", `AND a`, "AND", "on its left", []string{`a`}},
-	{"nothing after", `a OR`, "OR", "stands after", []string{`a`}},
-	{"nothing between", `a AND OR b`, "OR", "on its left", []string{`a AND b`}},
-	{"* alone", `a AND *`, "*", "* alone", nil},
-	{"* after two letters", `mi*`, "mi*", "three letters", []string{`mi`}},
-	{"* first", `*rakete`, "*", "cannot begin", []string{`rakete`}},
-	{"* within", `mis*les`, "mis", "only end", []string{`mis*`}},
-	{"* within a phrase", `"a mis*les b"`, `"a`, "only end", []string{`"a mis* b"`}},
-	{"* after a hyphen", `fits-*`, "fits", "follow a letter", []string{`fits-`}},
-	{"two stars", `missile**`, "missile", "only end", []string{`missile*`}},
-	{"?", `organi?ation`, "organi", "only *", []string{`organi*`}},
-	{"Lexis !", `"ballistic missile!" and transfer!`, `"ball`, "only *", []string{`"ballistic missile*" AND transfer*`}},
-	{"Factiva $", `missile$3`, "missile", "only *", []string{`missile*`}},
-	{"a field", `a AND title:foo`, "title", "fields (title:) are not supported yet", []string{`a AND foo`}},
-	{"a field of several", `hd=(a OR b)`, "hd", "fields (hd=)", []string{`a OR b`}},
-	{"no field", `foo:bar`, "foo", "quote them", []string{`"foo:bar"`}},
-	{"an address", `https://mfa.example/x?y`, "https", "quote them", []string{`"https://mfa.example/x y"`}},
-	{"NEAR", `a NEAR/5 b`, "NEAR", "proximity (NEAR/5) is not supported yet", []string{`a AND b`}},
-	{"w/n", `a w/5 b`, "w/5", "proximity", []string{`a AND b`}},
-	{"SAME", `a SAME/S b`, "SAME", "proximity", []string{`a AND b`}},
-	{"slop", `"a b"~5`, "~5", "proximity", []string{`"a b"`}},
-	{"NOT NEAR", `a NOT NEAR/5 b`, "NEAR", "NOT NEAR/5 is not supported yet", nil},
-	{"near, the word", `near`, "near", "quote it", nil},
-	{"a list", `@dprk AND a`, "@", "lists (@dprk) are not supported yet", nil},
-	{"-", `a -b`, "-b", "write NOT", []string{`a NOT b`}},
-	{"- before an operator", `a -and`, "-and", "write NOT", []string{`a NOT "and"`}},
-	{"&& and ||", `a && b || c`, "&&", "write AND", []string{`(a AND b) OR c`, `a AND (b OR c)`}},
-	{"exact", `==IAEA`, "==", "not supported yet", []string{`IAEA`}},
-	{"counting", `ATLEAST/3(missile)`, "ATLEAST", "not supported yet", []string{`missile`}},
-	{"a comment", "a # why\nAND b", "# why", "comments", []string{`a AND b`}},
-	{"not UTF-8", "a AND b\xff", "\xff", "UTF-8", nil},
-}
-
-func TestQueriesThatReadTwoWaysAreRefusedWithARewrite(t *testing.T) {
-	for _, tt := range refused {
-		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse(tt.query)
-			e, ok := errors.AsType[*Error](err)
-			if !ok {
-				t.Fatalf("Parse(%s) = %v, want an *Error", tt.query, err)
-			}
-			if !strings.Contains(e.Msg, tt.says) {
-				t.Errorf("it says %q, want %q", e.Msg, tt.says)
-			}
-			if !strings.HasPrefix(tt.query[e.Pos:], tt.at) {
-				t.Errorf("it points at %q, want %q", tt.query[e.Pos:], tt.at)
-			}
-			got := e.Readings
-			if e.Fix != "" {
-				got = append(got, e.Fix)
-			}
-			if !slices.Equal(got, tt.rewrites) {
-				t.Errorf("it offers %q, want %q", got, tt.rewrites)
-			}
-			for _, r := range got {
-				if !strings.Contains(err.Error(), r) {
-					t.Errorf("%q does not show %s", err, r)
-				}
-				if again := parse(t, r).String(); again != r {
-					t.Errorf("it offers %s, which is %s", r, again)
-				}
-			}
-		})
-	}
-}
-
-func TestErrorsCountLinesAndRunes(t *testing.T) {
-	_, err := Parse("ракета* AND\nпередача  або")
-	e, _ := errors.AsType[*Error](err)
-	if e == nil || e.Line != 2 || e.Column != 11 || e.Pos != len("ракета* AND\nпередача  ") {
-		t.Errorf("error is %+v, want line 2, column 11", e)
-	}
-}
-
-func TestLimitsAreRefusedWithTheirNumber(t *testing.T) {
-	words := func(n int) string { return strings.TrimSuffix(strings.Repeat("a OR ", n), " OR ") }
-	nested := func(n int) string { return strings.Repeat("(", n) + "a" + strings.Repeat(")", n) }
-	long := `"` + strings.Repeat("x ", MaxBytes/2-1) + `"`
-	for _, ok := range []string{words(MaxTerms), nested(MaxDepth), long, strings.Repeat("(a) OR ", 2*MaxDepth) + "b"} {
-		parse(t, ok)
-	}
-	for query, number := range map[string]int{
-		words(MaxTerms + 1):  MaxTerms,
-		nested(MaxDepth + 1): MaxDepth,
-		long + " ":           MaxBytes,
+func TestAnErrorIsSmallWhateverTheQuery(t *testing.T) {
+	for _, q := range []string{
+		strings.Repeat("(a OR b AND ", 5000), strings.Repeat("a b ", 3000), strings.Repeat("=title:", 3000) + "a", strings.Repeat(`"`, 9999),
+		strings.Repeat("-", 20000), strings.Repeat("(a AND b) NEAR/5 ", 2000) + "c", strings.Repeat("a*", 60000), strings.Repeat("/F9/", 9000), "a AND x" + strings.Repeat("y", 200000) + ":z",
 	} {
-		_, err := Parse(query)
-		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(number)) || len(err.Error()) > 200 {
-			t.Errorf("Parse of %d bytes: %v, want a short error with %d", len(query), err, number)
+		if _, err := Parse(q); err != nil && len(err.Error()) > 200<<10 {
+			t.Errorf("the error for %.20q… has %d bytes", q, len(err.Error()))
 		}
 	}
 }
 
-// Queries in the shapes on which parsers go wrong: one that tried every reading
-// of each would not end here.
-func TestLongQueriesOfAnyShapeEnd(t *testing.T) {
-	for _, s := range []string{"a ", "aaa*-", "a*", "=title:", "(a -b ", ")", "NOT ", `"a* `, "l'", "a OR b AND ", "/5 ", "ᅡ", "ﷺ", "か\u3099"} {
-		q, err := Parse(strings.Repeat(s, 30_000/len(s)))
-		if (q == nil) == (err == nil) {
-			t.Errorf("Parse of many %q: %v, %v", s, q, err)
+func TestALaidOutQueryKeepsItsComments(t *testing.T) {
+	q := parse(t, "# what\n(missile* OR rocket*) # why\nAND <<< how >>> (export* OR "+strings.Repeat("transfer* OR ", 12)+"# last word\nsale*) # end")
+	laid := q.Format()
+	for _, c := range []string{"# what", "# why", "# how", "# last word", "# end"} {
+		if !strings.Contains(laid, c+"\n") {
+			t.Errorf("%q is lost in\n%s", c, laid)
 		}
+	}
+	for line := range strings.SplitSeq(laid, "\n") {
+		if utf8.RuneCountInString(line) > width {
+			t.Errorf("the line is too long: %s", line)
+		}
+	}
+}
+
+func TestAQueryTellsWhichListsItNames(t *testing.T) {
+	if got := parse(t, "@b AND (@a OR @b.ru)").Lists(); !slices.Equal(got, []string{"b", "a"}) {
+		t.Errorf("it names %v", got)
 	}
 }

@@ -1,71 +1,135 @@
-// Package watchlist is the watchlist language in its first form: it parses a
-// query, and finds the places in a statement that satisfy it. It is the
-// reference: plain, without index or state, and what any faster engine is
-// checked against. It does no I/O and knows no clock.
+// Package watchlist is the watchlist language: it parses a query, brings it into
+// canonical form, resolves the lists that it names, and finds the places in a
+// statement that satisfy it. Its matcher is the reference: plain, without index
+// or state, and what package engine is checked against. It does no I/O and knows
+// no clock.
 //
 // # Grammar
 //
-//	query   = operand { ("AND" | "OR" | "NOT" | "AND NOT") operand }
-//	operand = "(" query ")" | phrase | word
-//	phrase  = quote text quote     quote is one of " “ ” „ ‟ « » 「 」 『 』 ＂
-//	word    = text without spaces, quotes and parentheses
+//	query     = part { ("AND" | "OR" | "NOT" | "AND NOT") part }
+//	part      = operand { proximity operand }
+//	proximity = "NEAR/" n | "BEFORE/" n | "SAME/S" | "SAME/P" | "NOT NEAR/" n
+//	operand   = term | regex | list | field ":" operand | "(" query ")"
+//	          | "ATLEAST/" n operand | "FIRST/" n operand | "ANY/" n "(" query { "," query } ")"
+//	term      = [ "=" | "==" | "~" ] ( word | phrase )
+//	phrase    = quote text quote        quote is one of " “ ” „ ‟ « » ‹ › 「 」 『 』 ＂
+//	word      = text without spaces, quotes and parentheses
+//	regex     = "/" RE2 "/"             a slash in it is written \/
+//	list      = "@" name [ "." language ]
+//	field     = "title" | "lead" | "text" | "all" | "url" | "author" | "tag"
+//	          | "source" | "host" | "country" | "lang" | "kind"
 //
-// AND, OR and NOT are written in any case; to search for one of them, quote it.
-// A word or the words of a phrase may end in *, which stands for any further
-// letters; three letters must stand before it, or one of Han, kana or Hangul.
-// Whatever two readers could read differently is refused with an [Error] that
-// shows the readings: AND beside OR (or OR beside NOT) without parentheses, two
-// operands side by side. So is a query, or a side of OR, of nothing but NOT.
+// # to the end of a line, and anything between <<< and >>>, is a comment.
 //
-// # Matching
+// What binds closest: parentheses, fields, words and phrases, proximity, NOT;
+// last AND and OR, which never stand beside each other without parentheses. OR
+// and NOT do not either, nor do two different proximities. Whatever two readers
+// could read differently is refused with an [Error] that shows the readings; so
+// are two operands side by side, and a query, or a side of OR, of nothing but
+// NOT. Operators may be written in any case, and in the spellings of Factiva,
+// Lexis, Meltwater, Brandwatch and Lucene, which canonical form does away with.
 //
-// A query is held against a title and a text; a phrase lies within one of them.
-// Both the query and the statement are folded first: letters of any case,
-// accent, width or ligature are the same, as are the Arabic and Persian forms
-// of a letter and the digits of all scripts; soft hyphens and zero-width
-// characters are nothing. What is then left is cut into words:
+// # Meaning
 //
-//   - A word is a run of letters and digits and is matched whole: missile does
-//     not find missiles, missile* does. Hyphens, spaces, line breaks and other
-//     punctuation separate words and are otherwise nothing, so missile-transfer
-//     and "missile transfer" are one query. A possessive 's, an elided l' or d'
-//     and a Turkish suffix after an apostrophe are no words.
-//   - A word of Hangul matches as if it ended in *, because particles attach.
-//   - Each letter of Chinese, Japanese, Thai, Lao, Khmer and Burmese is a word
-//     of its own, which makes a phrase of them match as a substring; other
-//     punctuation than hyphens and middle dots interrupts it.
+//   - * in a word stands for any letters and ? for one. Three letters, or one of
+//     Han, kana or Hangul, must stand beside them.
+//   - =word is this form alone, without what Korean and Arabic attach to words;
+//     ==Word also its capitals and accents; ~word also its inflected forms.
+//   - a NEAR/5 b: at most five words between, in any order, in one field. a
+//     BEFORE/5 b: in this order. SAME/S and SAME/P: in one sentence, in one
+//     paragraph. a NOT NEAR/5 b: a where no b is so near, or overlaps it.
+//   - ATLEAST/3(a): at three places. ANY/2(a, b, c): two of the parts. FIRST/60(a):
+//     among the first sixty words of its field.
+//   - Without a field a term is looked for in title and text. lead: is the first
+//     paragraph of the text and at least sixty words; all: adds what stands
+//     around the text on its page. url:, author: and tag: are searched for
+//     words. source:, host:, country:, lang: and kind: are compared whole; host:
+//     also finds the hosts below it, and lang:unknown what is in no known
+//     language.
+//   - The terms of a list stand in its place, joined by OR. One in Latin letters
+//     that has a language is not looked for in texts known to be in another.
+//     @list.ru is those of one language and those of none.
+//
+// How text becomes words, and words are counted, is told by package words; what
+// proximity finds, by [Expr].
 //
 // # Promises
 //
 // A span lies on rune boundaries of the original field and runs from the first
 // matched word's first byte to the last matched word's last; of a word that
-// matched by its beginning the whole word is covered. Spans of one term do not
-// overlap. [Query] and [Document] do not change and may be shared. Malformed
-// UTF-8 separates words. The time of Match is linear in the text for each word
-// of the query.
+// matched by a part the whole word is covered. Spans of one term do not overlap.
+// [Query], [Rule], [List] and [Lists] do not change and may be shared.
 package watchlist
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// The limits of a query. What is longer is refused.
+// The limits of a query. What is more is refused.
 const (
-	MaxBytes = 256 << 10
-	MaxTerms = 5000 // words and phrases
-	MaxDepth = 20   // parentheses in parentheses
+	MaxBytes     = 256 << 10
+	MaxTerms     = 5000 // words, phrases, regular expressions and names of lists
+	MaxDepth     = 20   // parentheses in parentheses
+	MaxWildcards = 200  // words and phrases with wildcards
+	MaxRegexes   = 20
+	MaxNear      = 50 // the n of NEAR/n and BEFORE/n
+	MaxFirst     = 5000
+	MaxAtLeast   = 1000
 )
 
 // A Query is a parsed watchlist query.
 type Query struct {
-	root node
+	source string
+	root   *Node
+	notes  []Warning
+	hints  []Warning // what Lint says besides
 }
 
+// Root is the query as a tree, which is not to be changed.
+func (q *Query) Root() *Node { return q.root }
+
 // String is the query in canonical form, on one line: operators in capitals,
-// straight quotes, no needless parentheses, what NOT excludes last. It parses
-// to an equal query.
+// straight quotes, no needless parentheses, what NOT excludes last, no comments.
+// It parses to an equal query.
 func (q *Query) String() string { return q.root.String() }
+
+// Lists are the names of the lists that the query names, each once, in order.
+func (q *Query) Lists() []string {
+	var out []string
+	var walk func(n *Node)
+	walk = func(n *Node) {
+		if n.Op == ListRef && !slices.Contains(out, n.Text) {
+			out = append(out, n.Text)
+		}
+		for _, k := range n.Kids {
+			walk(k)
+		}
+	}
+	walk(q.root)
+	return out
+}
+
+// Notes are what the writer of the query should know of how it was understood.
+func (q *Query) Notes() []Warning { return q.notes }
+
+// A Warning is something about a query that is allowed and probably not meant.
+type Warning struct {
+	Pos          int // byte offset into the query
+	Line, Column int // from 1; the column in runes
+	Msg          string
+}
+
+func (w Warning) String() string {
+	return fmt.Sprintf("query line %d, column %d: %s", w.Line, w.Column, w.Msg)
+}
+
+func warning(query string, pos int, msg string) Warning {
+	w := Warning{Pos: pos, Msg: msg}
+	w.Line, w.Column = lineOf(query, pos)
+	return w
+}
 
 // An Error says why and where a query is refused, and how to write it instead.
 type Error struct {
@@ -86,59 +150,4 @@ func (e *Error) Error() string {
 		s += "; write either: " + strings.Join(e.Readings, "   or: ")
 	}
 	return s
-}
-
-// A node is a part of a query: a *term, an *all or a some.
-type node interface {
-	String() string
-	holds(d Document) bool
-	// mark adds the spans that made a node hold. It is asked only of nodes that do.
-	mark(d Document, m *marks)
-}
-
-// all holds where every one of must does and none of never. A parsed query
-// contains none without must.
-type all struct{ must, never []node }
-
-// some holds where one of its two or more nodes does.
-type some []node
-
-// A term is a word or a phrase.
-type term struct {
-	text   string // as the query writes it, without quotes
-	quoted bool
-	words  []word
-	head   string // the words up to the first prefix, as folded.text has them after an edge
-}
-
-// A word is what one word of a statement has to be, or to begin with.
-type word struct {
-	form   string // folded
-	prefix bool
-}
-
-func (t *term) String() string {
-	if t.quoted {
-		return `"` + t.text + `"`
-	}
-	return t.text
-}
-
-func (a *all) String() string {
-	return strings.Join(append([]string{strings.Join(groups(a.must), " AND ")}, groups(a.never)...), " NOT ")
-}
-
-func (a some) String() string { return strings.Join(groups(a), " OR ") }
-
-// groups are nodes as they stand among others.
-func groups(nodes []node) []string {
-	var parts []string
-	for _, n := range nodes {
-		s := n.String()
-		if _, ok := n.(*term); !ok {
-			s = "(" + s + ")"
-		}
-		parts = append(parts, s)
-	}
-	return parts
 }
