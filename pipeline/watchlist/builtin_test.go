@@ -108,7 +108,7 @@ func (f figures) precision() float64 { return float64(f.hits) / float64(f.hits+f
 func (f figures) recall() float64    { return float64(f.hits) / float64(f.hits+f.misses) }
 
 // judged are the texts that the built-in watchlists are judged by, and what is
-// reached at least. Texts of set b were never looked at by whoever wrote the
+// reached at least. Texts of the sets b and c were never looked at by whoever wrote the
 // queries and the lists, so what is wrong among them is only counted.
 var judged = []struct {
 	name, path, set string
@@ -118,6 +118,7 @@ var judged = []struct {
 	{"statements", "testdata/statements.jsonl", "", reach{0.97, 0.85}, reach{0.85, 0.97}},
 	{"a", builtinTexts, "a", reach{0.97, 0.85}, reach{0.85, 0.97}},
 	{"b", builtinTexts, "b", reach{0.95, 0.85}, reach{0.85, 0.95}},
+	{"c", "../../cmd/tocsin/testdata/missile-transfer-2.jsonl", "c", reach{0.90, 0.85}, reach{0.85, 0.90}},
 }
 
 const builtinTexts = "../../cmd/tocsin/testdata/missile-transfer.jsonl"

@@ -33,7 +33,7 @@ type composite struct {
 // the next document, and learns the words that are in use again.
 const (
 	minEntries = 1 << 12
-	maxEntries = 1 << 18 // of 32 bytes; three quarters are used
+	maxEntries = 1 << 19 // of 32 bytes; three quarters are used
 	maxLong    = 1 << 16 // runs longer than a key
 	maxRun     = 256     // bytes of a run that is remembered
 	maxPool    = 1 << 20 // tokens of composites, and meanings
