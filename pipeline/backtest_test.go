@@ -176,6 +176,39 @@ func TestEarlierStatementsBesideAServiceAreAlertedOnce(t *testing.T) {
 	})
 }
 
+// What the match stage has not come to is no earlier statement.
+func TestEarlierLeavesToTheServiceWhatItHasNotMatched(t *testing.T) {
+	earlier(t, func(t *testing.T, r *rig) {
+		r.stop()
+		r.put(item("jp", "new", "New", "On cod."))
+		n := must(r.logs.ApplyEarlier(t.Context(), "ada", "fish", time.Now().Add(-day), nil))
+		r.run()
+		time.Sleep(time.Minute)
+		if n != 21 {
+			t.Errorf("%d events, want those of the 20 earlier statements and the copy", n)
+		}
+		for _, d := range r.desk.posts() {
+			if title := d.Alert.First().Title; d.To.Name == "dock" && (title == "New") == strings.HasPrefix(d.Late, "earlier") {
+				t.Errorf("%s is late because %q", title, d.Late)
+			}
+		}
+	})
+}
+
+func TestEarlierAddsNothingToAlertsOfOthers(t *testing.T) {
+	earlier(t, func(t *testing.T, r *rig) {
+		r.put(item("fr", "old", "Joint statement", "On trout."))
+		time.Sleep(time.Minute)
+		r.ok(r.logs.SetWatchlist(t.Context(), ada, tocsin.Watchlist{Name: "trout", Query: "trout"}))
+		r.put(item("jp", "again", "Joint statement", "On trout."))
+		time.Sleep(time.Minute)
+		r.ok(r.logs.SetWatchlist(t.Context(), ada, tocsin.Watchlist{Name: "fish", Query: "plaice"}))
+		if n := must(r.logs.ApplyEarlier(t.Context(), "ada", "fish", time.Now().Add(-day), nil)); n != 0 {
+			t.Errorf("%d events of a watchlist that nothing matches", n)
+		}
+	})
+}
+
 func TestEarlierNeedsAWatchlistThatWorks(t *testing.T) {
 	earlier(t, func(t *testing.T, r *rig) {
 		r.ok(r.logs.SetWatchlist(t.Context(), Edit{By: "ada", Force: true}, tocsin.Watchlist{Name: "fish", Query: "((cod"}))

@@ -219,8 +219,10 @@ func (b *book) write(seq uint64, ev Event) {
 
 func (p *page) add(seq uint64, ev Event) {
 	p.last = seq
+	have := p.names()
 	for _, m := range ev.Matches {
-		if !p.matched(m.Watchlist) {
+		if !have[m.Watchlist] {
+			have[m.Watchlist] = true
 			p.alert.Matches = append(p.alert.Matches, m)
 			p.added = append(p.added, seq)
 		}
@@ -250,8 +252,13 @@ func (p *page) unmarkTitle() {
 	p.alert.Marks = slices.DeleteFunc(slices.Clone(p.alert.Marks), func(s tocsin.Span) bool { return s.Field == tocsin.FieldTitle })
 }
 
-func (p *page) matched(watchlist string) bool {
-	return slices.ContainsFunc(p.alert.Matches, func(m tocsin.Match) bool { return m.Watchlist == watchlist })
+// names are the watchlists that matched the alert.
+func (p *page) names() map[string]bool {
+	out := make(map[string]bool, len(p.alert.Matches))
+	for _, m := range p.alert.Matches {
+		out[m.Watchlist] = true
+	}
+	return out
 }
 
 // matchedBy are the watchlists that had matched when the event at seq was

@@ -44,23 +44,29 @@ const (
 func limitSpans(spans []tocsin.Span) []tocsin.Span { return spans[:min(len(spans), maxSpans)] }
 
 // fit leaves out what a reader can do without until the matches of very many
-// watchlists fit an event: further words of each.
+// watchlists fit an event: further words of each, and then why they matched. If
+// that is not enough it takes the first of them: the others are another event.
 func fit(matches []tocsin.Match) []tocsin.Match {
 	for keep := maxSpans / 4; ; keep /= 4 {
-		if data, err := json.Marshal(matches); err != nil || len(data) <= maxMatches {
+		data, err := json.Marshal(matches)
+		if err != nil || len(data) <= maxMatches {
 			return matches
+		}
+		if keep == 0 && len(matches) > 0 && len(matches[0].Spans) == 0 {
+			return matches[:max(1, len(matches)*maxMatches/len(data))]
 		}
 		matches = slices.Clone(matches)
 		for i := range matches {
 			matches[i].Spans = matches[i].Spans[:min(len(matches[i].Spans), keep)]
-		}
-		if keep == 0 {
-			return matches
+			if keep == 0 {
+				matches[i].Branch = ""
+			}
 		}
 	}
 }
 
-// store appends the event that an item needs, if it needs one.
+// store appends the event that an item needs, if it needs one, and the further
+// ones if its matches take several.
 func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matches []tocsin.Match) error {
 	sketch := fold.Of(it.Title, it.Text)
 	if m.off.Fold {
@@ -74,6 +80,7 @@ func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matc
 			return nil
 		}
 		ev.Earlier = m.earlier
+		all := len(ev.Matches)
 		ev.Matches = fit(ev.Matches)
 		at, err := appendTo(ctx, m.logs.b, "alerts."+ev.Alert, ev, jetstream.WithExpectLastSequence(expect))
 		if errors.Is(err, nats.ErrMaxPayload) {
@@ -93,7 +100,9 @@ func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matc
 		}
 		m.count.event(ev)
 		m.book.applyNext(at, *ev)
-		return m.book.waitFor(ctx, at)
+		if err := m.book.waitFor(ctx, at); err != nil || len(ev.Matches) == all || m.off.Repeat {
+			return err
+		}
 	}
 }
 
@@ -171,8 +180,9 @@ func clip(s string, n int) string { return s[:wordEnd(s, n)] }
 // further are the matches of watchlists that the alert does not have yet.
 func (p *page) further(matches []tocsin.Match) []tocsin.Match {
 	var out []tocsin.Match
+	have := p.names()
 	for _, m := range matches {
-		if !p.matched(m.Watchlist) {
+		if !have[m.Watchlist] {
 			out = append(out, m)
 		}
 	}

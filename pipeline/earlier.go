@@ -50,10 +50,10 @@ func (l *Logs) ApplyEarlier(ctx context.Context, by, name string, since time.Tim
 		return events, fmt.Errorf("apply %s to what is stored: %w", name, err)
 	}
 	ctx = context.WithoutCancel(ctx)
-	return events, l.Audit(ctx, "watchlist", name, by, nil, struct {
+	return events, l.audit(ctx, "watchlist", name, Audited{Who: by, After: struct {
 		Earlier time.Time `json:"earlier"` // applied to what was stored since
 		Events  int       `json:"events"`
-	}{since.UTC(), events})
+	}{since.UTC(), events}})
 }
 
 func (m *matcher) applyEarlier(ctx context.Context, name string, since time.Time, progress func(done, total uint64)) (events int, err error) {

@@ -74,7 +74,11 @@ func (e Edit) check(w *Wanted, kind, name string, have Version) error {
 // compiles stays in force.
 func (l *Logs) SetWatchlist(ctx context.Context, e Edit, x tocsin.Watchlist) error {
 	x.Builtin = false
-	return l.edit(ctx, "watchlist."+x.Name, []string{"list.>"}, func(w *Wanted, have Version) (Watched, error) {
+	var reads []string
+	if strings.Contains(x.Query, "@") {
+		reads = []string{"list.>"}
+	}
+	return l.edit(ctx, "watchlist."+x.Name, reads, func(w *Wanted, have Version) (Watched, error) {
 		if err := e.check(w, "watchlist", x.Name, have); err != nil {
 			return Watched{}, err
 		}

@@ -31,6 +31,9 @@ const (
 	partAge   = time.Hour // a part that no head names may belong to one that is being written
 )
 
+// isPart reports whether a key of WATCH is of a part.
+func isPart(key string) bool { return strings.HasPrefix(key, "list.") && strings.Count(key, ".") > 1 }
+
 // divide is a list's record without the entries that go into parts, and those.
 func divide(w Watched) (head Watched, parts map[string]Watched) {
 	w.Parts = nil

@@ -342,14 +342,25 @@ func (l *Logs) Condemned(ctx context.Context) (map[string]bool, error) {
 	return out, nil
 }
 
-// Audit records a change that a person or the configuration made.
-func (l *Logs) Audit(ctx context.Context, kind, name, who string, before, after any) error {
-	_, err := appendTo(ctx, l.b, "audit."+kind+"."+name, struct {
-		V      int       `json:"v"`
-		At     time.Time `json:"at"`
-		Who    string    `json:"who"`
-		Before any       `json:"before"`
-		After  any       `json:"after"`
-	}{firstFormat, time.Now().UTC(), who, before, after})
+// An Audited record is what AUDIT holds of one change that a person or the
+// configuration made.
+type Audited struct {
+	V      int       `json:"v"`
+	At     time.Time `json:"at"`
+	Who    string    `json:"who"`
+	Before any       `json:"before"`
+	After  any       `json:"after"`
+	Watch  uint64    `json:"watch,omitempty"` // the WATCH sequence of After
+}
+
+// audit records a change. The name of a subscription or a mute is
+// "<watchlist>.<destination>".
+func (l *Logs) audit(ctx context.Context, kind, name string, a Audited) error {
+	a.V, a.At = firstFormat, time.Now().UTC()
+	_, err := appendTo(ctx, l.b, auditSubject(kind, name), a)
 	return err
+}
+
+func auditSubject(kind, name string) string {
+	return "audit." + kind + "." + strings.ReplaceAll(name, ".", "-to-")
 }

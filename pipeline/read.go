@@ -102,7 +102,7 @@ func (l *Logs) ReplayDelivery(ctx context.Context, to, delivery string) error {
 		if err != nil {
 			return err
 		}
-		return l.Audit(ctx, "delivery", delivery, "person", nil, rec)
+		return l.audit(ctx, "delivery", delivery, Audited{Who: "person", After: rec})
 	}
 }
 

@@ -64,7 +64,7 @@ func (v *view) follow(ctx context.Context, logs *Logs) error {
 // is settled.
 func (v *view) take(m jetstream.Msg, meta *jetstream.MsgMetadata) error {
 	key := strings.TrimPrefix(m.Subject(), "$KV."+bucketWatch+".")
-	if key == provisionKey || strings.HasPrefix(key, "list.") && strings.Count(key, ".") > 1 {
+	if key == provisionKey || isPart(key) {
 		return nil
 	}
 	rec := Version{meta.Sequence.Stream, meta.Timestamp, Watched{Suspended: true}}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -193,6 +194,35 @@ func TestMatchThatTheReferenceDoesNotConfirmAlertsNobody(t *testing.T) {
 	}
 	if heard[len(heard)-1] != "engine" {
 		t.Errorf("operators were told of %q, want the engine last", heard)
+	}
+}
+
+// One event holds the matches of some thousand watchlists.
+func TestStatementThatTensOfThousandsOfWatchlistsMatchIsStored(t *testing.T) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	m := r.racer(ctx, &wg, "matcher", Off{})
+	cod := rule("cod")
+	now := &ruleset{seq: 1, rules: map[string]*compiled{}}
+	for i := range 30_000 {
+		now.rules[fmt.Sprint("watchlist-number-", i)] = &compiled{rule: cod}
+	}
+	for range 2 { // the second time there is nothing left to say
+		r.ok(m.item(ctx, item("fr", "1", "One", "A cod."), 1, now, nil))
+	}
+	names := map[string]bool{}
+	events := r.events()
+	for _, ev := range events {
+		for _, match := range ev.Matches {
+			names[match.Watchlist] = true
+		}
+	}
+	if len(names) != 30_000 || len(events) < 2 || len(events) > 8 || events[0].Kind != Opened || events[1].Kind != Matched {
+		t.Errorf("%d events name %d watchlists, want a few that name all", len(events), len(names))
 	}
 }
 

@@ -167,6 +167,23 @@ func TestChangesAreInAudit(t *testing.T) {
 	}
 }
 
+// Who changes something may die between WATCH and AUDIT.
+func TestChangeThatAuditLacksIsRecordedWithTheNext(t *testing.T) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	r.ok(r.logs.SetWatchlist(t.Context(), ada, tocsin.Watchlist{Name: "fish", Query: "cod"}))
+	r.store("watchlist.fish", Watched{V: 2, By: "bob", Watchlist: &tocsin.Watchlist{Name: "fish", Query: "eel"}})
+	r.ok(r.logs.SetWatchlist(t.Context(), ada, tocsin.Watchlist{Name: "fish", Query: "herring"}))
+	var who []string
+	for m, err := range r.logs.read(t.Context(), streamAudit, "audit.watchlist.fish", 1) {
+		r.ok(err)
+		who = append(who, must(decode[Audited](m.Data)).Who)
+	}
+	if !slices.Equal(who, []string{"ada", "bob", "ada"}) {
+		t.Errorf("AUDIT has changes by %q, want bob's too", who)
+	}
+}
+
 func TestTwoEditorsLoseNoEdit(t *testing.T) {
 	r := newRig(t, t.TempDir(), missiles())
 	defer r.close()
@@ -345,7 +362,9 @@ func TestPartsThatNoVersionNeedsAreRemoved(t *testing.T) {
 			if i == watchHistory+5 {
 				time.Sleep(2 * partAge)
 			}
-			r.ok(r.logs.SetList(ctx, ada, long(2000, fmt.Sprint("alpha", i))))
+			x := long(40, fmt.Sprint("alpha", i))
+			x.Entries[1].Name = strings.Repeat("The works. ", 8<<10)
+			r.ok(r.logs.SetList(ctx, ada, x))
 		}
 		heads := must(r.logs.History(ctx, "list", "names"))
 		if len(heads) != watchHistory || heads[0].List.Entries[0].Term != "alpha6" {
@@ -365,6 +384,9 @@ func TestPartsThatNoVersionNeedsAreRemoved(t *testing.T) {
 		}
 		if n != len(parts) {
 			t.Errorf("%d parts are stored, %d are needed", n, len(parts))
+		}
+		if findings, err := r.srv.Audit(ctx); err != nil || len(findings) > 0 {
+			t.Errorf("Audit() = %q, %v, want nothing", findings, err)
 		}
 	})
 }

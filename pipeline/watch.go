@@ -240,7 +240,7 @@ func (p Provision) records(have map[string]Version, now uint64) map[string]Watch
 		put(key, Watched{Subscription: &s})
 	}
 	for key, old := range have {
-		if _, ok := want[key]; ok || old.By != fileWrites || old.Part != nil || old.Suspended {
+		if _, ok := want[key]; ok || old.By != fileWrites || old.Suspended {
 			continue
 		}
 		want[key] = old.suspended(now)
@@ -298,6 +298,9 @@ func (l *Logs) putWatched(ctx context.Context, key string, have Version, want Wa
 			}
 		}
 	}
+	if err := l.auditAgain(ctx, key, have); err != nil {
+		return seq, err
+	}
 	seq, err := l.putRecord(ctx, key, head, seq)
 	if err != nil {
 		return seq, err
@@ -305,7 +308,7 @@ func (l *Logs) putWatched(ctx context.Context, key string, have Version, want Wa
 	if want.List != nil {
 		l.sweep(ctx, want.List.Name)
 	}
-	return seq, l.auditWatched(ctx, key, have, want)
+	return seq, l.auditWatched(ctx, key, have, Version{Seq: seq, Watched: want})
 }
 
 func (l *Logs) putRecord(ctx context.Context, key string, w Watched, seq uint64) (uint64, error) {
@@ -322,25 +325,43 @@ func (l *Logs) putRecord(ctx context.Context, key string, w Watched, seq uint64)
 // auditWatched records a change in AUDIT. Where both versions are too large for
 // one record, the earlier is left out: the record before says it. Of a long list
 // the record holds what was added and removed.
-func (l *Logs) auditWatched(ctx context.Context, key string, have Version, want Watched) error {
+func (l *Logs) auditWatched(ctx context.Context, key string, have, want Version) error {
 	kind, name, _ := strings.Cut(key, ".")
-	name = strings.ReplaceAll(name, ".", "-to-")
-	var before, after any
+	a := Audited{Who: want.By, After: want.Watched, Watch: want.Seq}
 	if have.V != 0 {
-		before = have.Watched
+		a.Before = have.Watched
 	}
-	after = want
 	if want.List != nil {
-		before, after = auditLists(have.Watched, want)
+		a.Before, a.After = auditLists(have.Watched, want.Watched)
 	}
-	err := l.Audit(ctx, kind, name, want.By, before, after)
+	err := l.audit(ctx, kind, name, a)
 	if errors.Is(err, nats.ErrMaxPayload) {
-		err = l.Audit(ctx, kind, name, want.By, nil, after)
+		a.Before = nil
+		err = l.audit(ctx, kind, name, a)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %s is changed, but AUDIT does not say so: %w", kind, name, err)
+		return fmt.Errorf("%s %s is changed, but AUDIT does not say so yet: %w", kind, display(name), err)
 	}
 	return nil
+}
+
+// auditAgain records in AUDIT the version of a key that stands in WATCH, if who
+// wrote it died before that.
+func (l *Logs) auditAgain(ctx context.Context, key string, have Version) error {
+	if have.V == 0 {
+		return nil
+	}
+	kind, name, _ := strings.Cut(key, ".")
+	m, err := lastRecord(ctx, l.b, streamAudit, auditSubject(kind, name))
+	if err != nil {
+		return err
+	}
+	if m != nil {
+		if a, err := decode[Audited](m.Data); err != nil || a.Watch == 0 || a.Watch >= have.Seq {
+			return err // 0: an earlier tocsin's, or no change of the record
+		}
+	}
+	return l.auditWatched(ctx, key, Version{}, have)
 }
 
 // readWatch is WATCH as it stands, by key, of the keys that match one of the
@@ -351,7 +372,7 @@ func (l *Logs) readWatch(ctx context.Context, filters ...string) (uint64, map[st
 	if err != nil {
 		return 0, nil, err
 	}
-	out, err := l.readKeys(ctx, filters)
+	out, parts, err := l.readKeys(ctx, filters)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -359,39 +380,50 @@ func (l *Logs) readWatch(ctx context.Context, filters ...string) (uint64, map[st
 		if v.List == nil {
 			continue
 		}
-		if v.Watched, err = assemble(v.Watched, func(hash string) ([]tocsin.Entry, error) { return out[key+"."+hash].Part, nil }); err != nil {
+		v.Watched, err = assemble(v.Watched, func(hash string) ([]tocsin.Entry, error) {
+			data := parts[key+"."+hash]
+			if data == nil {
+				return nil, nil
+			}
+			rec, err := decode[Watched](data)
+			return rec.Part, err
+		})
+		if err != nil {
 			return 0, nil, fmt.Errorf("read %s: %w", key, err)
 		}
 		out[key] = v
 	}
-	maps.DeleteFunc(out, func(_ string, v Version) bool { return v.Part != nil })
 	return seq, out, nil
 }
 
-func (l *Logs) readKeys(ctx context.Context, filters []string) (map[string]Version, error) {
-	out := map[string]Version{}
+// readKeys reads records, and the parts of lists as they are stored: those that
+// only earlier versions need are not worth decoding.
+func (l *Logs) readKeys(ctx context.Context, filters []string) (out map[string]Version, parts map[string][]byte, err error) {
+	out, parts = map[string]Version{}, map[string][]byte{}
 	w, err := l.watch.WatchFiltered(ctx, distinct(filters))
 	if err != nil {
-		return nil, fmt.Errorf("read WATCH: %w", err)
+		return nil, nil, fmt.Errorf("read WATCH: %w", err)
 	}
 	defer func() { _ = w.Stop() }()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, nil, ctx.Err()
 		case e, ok := <-w.Updates():
-			if !ok {
-				return nil, fmt.Errorf("read WATCH: %w", errSilent)
-			}
-			if e == nil {
-				return out, nil
-			}
-			if e.Key() == provisionKey || e.Operation() != jetstream.KeyValuePut {
+			switch {
+			case !ok:
+				return nil, nil, fmt.Errorf("read WATCH: %w", errSilent)
+			case e == nil:
+				return out, parts, nil
+			case e.Key() == provisionKey || e.Operation() != jetstream.KeyValuePut:
+				continue
+			case isPart(e.Key()):
+				parts[e.Key()] = e.Value()
 				continue
 			}
 			rec, err := decode[Watched](e.Value())
 			if err != nil {
-				return nil, fmt.Errorf("read %s: %w", e.Key(), err)
+				return nil, nil, fmt.Errorf("read %s: %w", e.Key(), err)
 			}
 			out[e.Key()] = Version{e.Revision(), e.Created(), rec}
 		}

@@ -172,6 +172,14 @@ type applied struct {
 	To     []string `json:"to"`
 }
 
+// matching says how many statements, of such a time, match.
+func matching(n int, of string) string {
+	if n == 1 {
+		return "1 statement" + of + " matches"
+	}
+	return counted(n, "statement") + of + " match"
+}
+
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -419,7 +427,7 @@ func (b *backtest) print() error {
 	if len(b.seen) > 0 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "%s match, of %s in %s\n", counted(s.Statements, "statement"), counted(s.Items, "item"), b.span())
+	fmt.Fprintf(w, "%s, of %s in %s\n", matching(s.Statements, ""), counted(s.Items, "item"), b.span())
 	if b.compare {
 		fmt.Fprintf(w, "%d in force: the new version adds %d and drops %d\n", *s.InForce, s.Added, s.Dropped)
 	}
@@ -485,7 +493,7 @@ func (b *backtest) brief() {
 	s := b.summary()
 	days := max(1, time.Since(b.since)/day)
 	rate := float64(s.Statements) * 7 / float64(days)
-	fmt.Fprintf(b.a.out, "backtest  %s of the last %d days match, about %.1f a week\n", counted(s.Statements, "statement"), days, rate)
+	fmt.Fprintf(b.a.out, "backtest  %s, about %.1f a week\n", matching(s.Statements, fmt.Sprintf(" of the last %d days", days)), rate)
 	if b.compare {
 		fmt.Fprintf(b.a.out, "          %d in force: this version adds %d and drops %d\n", *s.InForce, s.Added, s.Dropped)
 	}

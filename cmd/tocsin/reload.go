@@ -27,6 +27,8 @@ func (s *service) apply(ctx context.Context, cfg *Config) error {
 	}
 	if len(notes) > 0 {
 		s.operators.Report("configuration", strings.Join(notes, "\n"))
+	} else if err == nil {
+		s.operators.Clear("configuration")
 	}
 	return err
 }

@@ -30,7 +30,7 @@ import (
 //	hangup                     SIGHUP for the process in the background
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: *update, ContinueOnError: os.Getenv("HCONT") != "",
+		Dir: "testdata/script", RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: *update,
 		Setup: setScene,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "eventually": eventuallyPrints, "capture": capture, "slack": slackCommand, "hangup": hangupCommand,

@@ -80,6 +80,7 @@ type edition struct {
 	unstem bool
 	to     []string
 	base   uint64 // the version that is edited
+	draft  string // the file that a person wrote it in; "" if nobody did
 }
 
 // run makes the version, says what it would have found, and stores it.
@@ -102,7 +103,14 @@ func (e edition) run(w tocsin.Watchlist) error {
 		if err != nil {
 			return err
 		}
-		return e.save(l, v, wanted, old, w, notes)
+		err = e.save(l, v, wanted, old, w, notes)
+		if e.draft == "" {
+			return err
+		}
+		if err != nil {
+			return fmt.Errorf("%w; what you wrote is in %s", err, e.draft)
+		}
+		return os.Remove(e.draft)
 	})
 }
 
@@ -294,8 +302,7 @@ func (e *edition) byEditor(v *vocabulary, w *tocsin.Watchlist) (notes []string, 
 		}
 		next, notes, err := v.loader().readWatchlist(f.Name(), w.Name, text, e.Force)
 		if err == nil {
-			*w = next
-			_ = os.Remove(f.Name())
+			*w, e.draft = next, f.Name()
 			return notes, nil
 		}
 		fmt.Fprintln(e.a.err, err)

@@ -297,6 +297,7 @@ func (l *lexer) firstWords(word, n string, pos int) bool {
 		l.add(t)
 		l.plain(word, pos)
 	case last.words():
+		t.pos = last.pos
 		l.toks = append(l.toks[:len(l.toks)-1], t, last)
 	case last.kind == closeToken:
 		l.beforeGroup(t)
@@ -317,6 +318,7 @@ func (l *lexer) beforeGroup(t token) {
 			depth--
 		}
 		if depth == 0 {
+			t.pos = l.toks[i].pos
 			l.toks = append(l.toks[:i], append([]token{t}, l.toks[i:]...)...)
 			return
 		}

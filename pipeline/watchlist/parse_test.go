@@ -186,18 +186,46 @@ func TestAnErrorIsSmallWhateverTheQuery(t *testing.T) {
 	}
 }
 
-func TestALaidOutQueryKeepsItsComments(t *testing.T) {
-	q := parse(t, "# what\n(missile* OR rocket*) # why\nAND <<< how >>> (export* OR "+strings.Repeat("transfer* OR ", 12)+"# last word\nsale*) # end")
-	laid := q.Format()
-	for _, c := range []string{"# what", "# why", "# how", "# last word", "# end"} {
-		if !strings.Contains(laid, c+"\n") {
-			t.Errorf("%q is lost in\n%s", c, laid)
-		}
-	}
-	for line := range strings.SplitSeq(laid, "\n") {
-		if utf8.RuneCountInString(line) > width {
-			t.Errorf("the line is too long: %s", line)
-		}
+func TestALaidOutQueryKeepsItsCommentsAndPartsAtTheirPlace(t *testing.T) {
+	q := parse(t, `# what
+
+## why
+(missile* OR rocket*)# this
+AND <<< how
+ and when >>> (
+
+export* OR # trade
+transfer* OR `+strings.Repeat("sale* OR ", 12)+`
+# aid
+
+gift*
+
+
+OR grant* # the last
+) NOT NEAR/5 (museum OR film) # end
+<<< over >>>`)
+	const want = `# what
+
+# why
+(missile* OR rocket*) # this
+# how
+# and when
+AND (
+  (
+    export* # trade
+    OR transfer* OR sale* OR sale* OR sale* OR sale* OR sale* OR sale* OR sale* OR sale* OR sale*
+    OR sale* OR sale* OR sale*
+    # aid
+    OR gift*
+
+    OR grant* # the last
+  )
+  NOT NEAR/5 (museum OR film)
+) # end
+# over
+`
+	if got := q.Format(); got != want {
+		t.Errorf("it is\n%s\nwant\n%s", got, want)
 	}
 }
 

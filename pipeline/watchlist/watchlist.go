@@ -119,10 +119,15 @@ type Warning struct {
 	Pos          int // byte offset into the query
 	Line, Column int // from 1; the column in runes
 	Msg          string
+	Fix          string // the whole query rewritten, or "" if there is no one rewrite
 }
 
 func (w Warning) String() string {
-	return fmt.Sprintf("query line %d, column %d: %s", w.Line, w.Column, w.Msg)
+	s := fmt.Sprintf("query line %d, column %d: %s", w.Line, w.Column, w.Msg)
+	if w.Fix != "" {
+		s += "; write: " + w.Fix
+	}
+	return s
 }
 
 func warning(query string, pos int, msg string) Warning {
