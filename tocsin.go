@@ -35,7 +35,18 @@ type Source struct {
 	Lang    string        `json:"lang,omitempty"`    // BCP 47, or "" if it varies
 	Zone    string        `json:"zone,omitempty"`    // IANA zone in which its times without a zone are read; "" means UTC
 	Every   time.Duration `json:"every"`             // between looks; at least 10 s, 0 means 60 s
+	Listing Listing       `json:"listing,omitzero"`  // of kind page; the zero value means that the repeating block is looked for
+	Archive string        `json:"archive,omitempty"` // a page or sitemap of the publisher's that goes back further than URL: read when entries may have been missed
 	Builtin bool          `json:"builtin,omitempty"` // from the starter directory: never having answered is listed, not alarmed
+}
+
+// A Listing says where entries stand on a page, by CSS or XPath selectors. Title,
+// Link and Date are looked for within an entry; "" means that they are found out.
+type Listing struct {
+	Entry string `json:"entry,omitempty"`
+	Title string `json:"title,omitempty"`
+	Link  string `json:"link,omitempty"`
+	Date  string `json:"date,omitempty"`
 }
 
 // An Item is one revision of one entry as its source published it.
