@@ -525,6 +525,9 @@ func (c *decision) settle(baseline bool) (items []tocsin.Item) {
 // revised reports whether the change of a known entry is to be published.
 func (c *decision) revised(v *sight, flapping *int) bool {
 	e := &c.entries[v.to]
+	if e.more != nil && e.more.withdrawn {
+		return true
+	}
 	if v.exact == e.exact {
 		c.hold(v.to, false)
 		return false

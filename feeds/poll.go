@@ -30,6 +30,7 @@ func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
 			return fetchFailed(err)
 		}
 		if r.Unchanged {
+			p.leftUnchanged(ctx, t, s)
 			return result{poll: PollUnchanged, condition: OK, moved: r.Moved, at: r.At}
 		}
 		res, moved := p.take(context.WithoutCancel(ctx), t, s, r)
@@ -111,6 +112,9 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		at = time.Now().UTC()
 	}
 	items, next, notes := Decide(*t.state, s, d, at)
+	if len(items) > 0 {
+		p.visits.remember(tocsin.Raw{Source: s.ID, Of: tocsin.RawDocument, Address: cmp.Or(r.URL, s.URL), Type: r.Type, At: at, Body: r.Body})
+	}
 	release() // storing waits for the disk, and many can do that together
 	moved, err := p.store(ctx, t, s, items, &next)
 	if err != nil {
@@ -120,6 +124,7 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		t.validators = fetch.Validators{} // they know nothing of what was just learned
 		return result{}, true
 	}
+	p.left(s.ID, &next)
 	p.keep(ctx, t, s, &next, r.Validators)
 	res = result{poll: PollRead, condition: OK, items: len(items), notes: notes, moved: r.Moved, at: at}
 	switch {

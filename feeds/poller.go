@@ -62,15 +62,20 @@ type Poller struct {
 	Quarantine func(ctx context.Context, source, reason string, body []byte) error               // keeps a document that could not be read; nil means that none is kept
 	Fetched    func(source string, at time.Time)                                                 // a source answered; nil is allowed
 	Report     func(Trouble)                                                                     // in the order in which troubles begin, change and end; must not block for long; nil is allowed
+	Keep       func(ctx context.Context, r tocsin.Raw) error                                     // keeps the evidence for an item of an alert; nil means that none is kept
+	Stored     func(ctx context.Context, seq uint64) (tocsin.Item, error)                        // reads a record of the log of items; nil means that nothing is told as withdrawn
 	Slog       *slog.Logger                                                                      // nil means slog.Default()
 	Workers    int                                                                               // most polls at a time; 0 means 64
 	Paused     func() bool                                                                       // true keeps every source from being polled, looked at each second: our disk is full; nil means never
 	Least      time.Duration                                                                     // shortest time between polls of a source; 0 means 10 s
 
+	visits visits
+
 	kinds []Kind // nil means Kinds; for tests
 
 	once  sync.Once
 	wake  chan struct{}
+	polls sync.WaitGroup
 	reads chan struct{} // bounds documents in memory: what is being read takes ten times its size
 	tell  sync.Mutex    // orders calls of Report
 	mu    sync.Mutex    // guards what follows
@@ -119,6 +124,8 @@ type task struct {
 	saved      time.Time
 	unsaved    bool     // more than validators is not saved
 	bad        [32]byte // hash of the last body that was quarantined
+
+	found []finding // about its items, to be stored next
 }
 
 func (p *Poller) least() time.Duration { return cmp.Or(p.Least, minPace) }
@@ -130,6 +137,7 @@ func (p *Poller) init() {
 		p.tasks, p.busy, p.held, p.hosts = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]int{}
 		p.Slog = cmp.Or(p.Slog, slog.Default())
 		p.Workers = cmp.Or(p.Workers, 64)
+		p.visits.init()
 	})
 }
 
@@ -231,9 +239,11 @@ func hostOf(address string) string {
 	return address
 }
 
-func (p *Poller) wakeUp() {
+func (p *Poller) wakeUp() { wakeUp(p.wake) }
+
+func wakeUp(c chan<- struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -242,8 +252,8 @@ func (p *Poller) wakeUp() {
 // What was fetched by then is still stored.
 func (p *Poller) Run(ctx context.Context) error {
 	p.init()
-	var polls sync.WaitGroup
-	defer polls.Wait()
+	defer p.polls.Wait()
+	p.polls.Go(func() { p.runVisits(ctx) })
 	slots := make(chan struct{}, p.Workers)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -255,7 +265,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		}
 		t, s, host, wait := p.due(time.Now())
 		if t != nil {
-			polls.Go(func() {
+			p.polls.Go(func() {
 				defer func() { <-slots }()
 				p.finish(t, s, host, p.poll(ctx, t, s))
 			})
@@ -306,7 +316,6 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	now := time.Now()
 	p.mu.Lock()
-	t.flying = false
 	p.drop(p.busy, host)
 	held := p.held[host]
 	if len(held) > 0 {
@@ -315,12 +324,10 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	} else {
 		delete(p.held, host)
 	}
-	if t.gone {
-		delete(p.tasks, t.source.ID)
-	} else {
+	if !t.gone {
 		p.note(t, s, host, &r, now)
-		heap.Push(&p.queue, t)
 	}
+	p.land(t)
 	changed := t.health.since.Equal(now)
 	sooner := len(held) > 0 || t.next.Before(p.until)
 	p.mu.Unlock()

@@ -101,6 +101,9 @@ func (l *Logs) appendItems(ctx context.Context, subject string, expect uint64, i
 
 func (l *Logs) encodeItem(it tocsin.Item) ([]byte, error) {
 	it.V = firstFormat
+	if it.Page != nil || !it.Withdrawn.IsZero() {
+		it.V = tocsin.Format // an earlier tocsin would take it for the revision
+	}
 	limit := int(l.b.NC.MaxPayload()) - 4096 // headers
 	r, err := json.Marshal(it)
 	if err != nil || len(r) <= limit {
@@ -122,11 +125,28 @@ func (l *Logs) encodeItem(it tocsin.Item) ([]byte, error) {
 		if r, err = json.Marshal(it); err != nil || len(r) <= limit {
 			return r, err
 		}
-		if it.Text == "" {
+		if !halve(&it) {
 			return nil, errors.New("the item is larger than the server takes")
 		}
-		it.Text = strings.ToValidUTF8(it.Text[:len(it.Text)/2], "")
 	}
+}
+
+// halve shortens the longest part of an item that a reader misses least.
+func halve(it *tocsin.Item) bool {
+	text := &it.Text
+	if it.Page != nil {
+		page := *it.Page
+		it.Page = &page
+		switch {
+		case page.Rest != "":
+			text = &it.Page.Rest
+		case page.Text != "":
+			text = &it.Page.Text
+		}
+	}
+	short := strings.ToValidUTF8((*text)[:len(*text)/2], "")
+	defer func() { *text = short }()
+	return *text != ""
 }
 
 // maxField is how many bytes are left of an item's field other than the text
@@ -137,6 +157,16 @@ const maxField = 4096
 type Stored struct {
 	Seq  uint64
 	Item tocsin.Item
+}
+
+// Item is the record of ITEMS at a sequence. It returns jetstream.ErrMsgNotFound
+// where that aged out.
+func (l *Logs) Item(ctx context.Context, seq uint64) (tocsin.Item, error) {
+	m, err := l.items.GetMsg(ctx, seq)
+	if err != nil {
+		return tocsin.Item{}, fmt.Errorf("read record %d of ITEMS: %w", seq, err)
+	}
+	return decode[tocsin.Item](m.Data)
 }
 
 // Tail reads the log of a source after a sequence, oldest first.

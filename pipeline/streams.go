@@ -45,7 +45,7 @@ func Setup(ctx context.Context, b *Bus, replicas int, keep time.Duration) error 
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, c := range []jetstream.StreamConfig{
-		{Name: streamItems, Subjects: []string{"items.*", "quarantine.*"}, MaxAge: keep, DenyDelete: true, AllowAtomicPublish: true},
+		{Name: streamItems, Subjects: []string{"items.*", "quarantine.*", "raw.*.*"}, MaxAge: keep, DenyDelete: true, AllowAtomicPublish: true},
 		{Name: streamAlerts, Subjects: []string{"alerts.*"}, MaxAge: keepAlerts, DenyDelete: true},
 		{Name: streamLedger, Subjects: []string{"ledger.*.*"}, MaxAge: keepLedger},
 		{Name: streamAudit, Subjects: []string{"audit.*.*"}, MaxAge: keepAlerts, DenyDelete: true},

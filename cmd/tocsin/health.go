@@ -53,6 +53,7 @@ func (m *metrics) write(w io.Writer) {
 	vm.WriteCounterUint64(w, "tocsin_match_disagreements_total", uint64(c.Disagreements.Load()))
 	for kind, n := range map[string]int64{
 		pipeline.Opened: c.Opened.Load(), pipeline.Matched: c.Added.Load(), pipeline.Copied: c.Copied.Load(), pipeline.Revised: c.Revised.Load(),
+		pipeline.Withdrawn: c.Withdrawn.Load(), pipeline.Paged: c.Paged.Load(),
 	} {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_alert_events_total{event=%q}", kind), uint64(n))
 	}
@@ -79,6 +80,10 @@ func (m *metrics) writeSources(w io.Writer) {
 	}
 	for _, result := range feeds.Polls {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_polls_total{result=%q}", result), polls[result])
+	}
+	pages := m.s.poller.Pages()
+	for _, state := range []string{tocsin.PageRead, tocsin.PagePDF, tocsin.PageGone, tocsin.PageUnread} {
+		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_pages_total{state=%q}", state), pages[state])
 	}
 	for kind, n := range items {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_items_total{kind=%q}", kind), n)

@@ -22,7 +22,7 @@ import (
 // the test: say here where it belongs.
 var mayImport = map[string][]string{
 	"tocsin":                           {},
-	"tocsin/feeds":                     {"tocsin", "tocsin/feeds/fetch"},
+	"tocsin/feeds":                     {"tocsin", "tocsin/feeds/fetch", "tocsin/feeds/extract"},
 	"tocsin/feeds/fetch":               {"tocsin"},
 	"tocsin/feeds/extract":             {},
 	"tocsin/notifiers":                 {"tocsin"},

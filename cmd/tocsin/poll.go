@@ -19,6 +19,8 @@ func (s *service) newPoller() *feeds.Poller {
 		Before:     func(r fetch.Response) { suffer(r.Body) },
 		Quarantine: s.logs.Quarantine,
 		Report:     s.trouble,
+		Keep:       s.logs.Keep,
+		Stored:     s.logs.Item,
 		Slog:       s.Log,
 	}
 	if s.server != nil {

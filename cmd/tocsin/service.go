@@ -179,6 +179,7 @@ func (s *service) pipelineConfig() pipeline.Config {
 	cfg := pipeline.Config{
 		Poll: s.Poll, Match: s.Match, Send: s.Send, Off: s.Off, Log: s.Log, Counts: &s.counts,
 		Own: s.own, Reading: s.reading, Nudge: s.nudge,
+		Visit: s.visit, Watch: s.poller.Watch,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,
 		Before:  func(it tocsin.Item) { suffer(it.Text) },
 		Observe: s.metrics.delivered, Report: s.operators.Report, Clear: s.operators.Clear, Tell: s.tellOwner,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"html"
 	"log/slog"
 	"maps"
 	"net"
@@ -176,14 +177,30 @@ func (r *rig) serve(w http.ResponseWriter, q *http.Request) {
 		http.NotFound(w, q)
 		return
 	}
-	f.polls++
 	items, answer := slices.Clone(f.items), f.answer
-	r.mu.Unlock()
-	if answer != nil {
-		answer(w, q)
-		return
+	if q.URL.Path == "/feed" {
+		f.polls++
 	}
-	_, _ = w.Write(rss(q.Host, items))
+	r.mu.Unlock()
+	switch {
+	case answer != nil:
+		answer(w, q)
+	case q.URL.Path == "/feed":
+		_, _ = w.Write(rss(q.Host, items))
+	default:
+		servePage(w, q, items)
+	}
+}
+
+// servePage shows one of the items that are in the feed.
+func servePage(w http.ResponseWriter, q *http.Request, items []rssItem) {
+	for _, it := range items {
+		if it.Link == "http://"+q.Host+q.URL.Path {
+			fmt.Fprintf(w, "<html><title>%s</title><h1>%[1]s</h1><p>%s</p></html>", html.EscapeString(it.Title), html.EscapeString(it.Description))
+			return
+		}
+	}
+	http.NotFound(w, q)
 }
 
 func rss(title string, items []rssItem) []byte {
