@@ -39,6 +39,7 @@ type Source struct {
 	Listing Listing       `json:"listing,omitzero"`  // of kind page; the zero value means that the repeating block is looked for
 	Archive string        `json:"archive,omitempty"` // a page or sitemap of the publisher's that goes back further than URL: read when entries may have been missed
 	Builtin bool          `json:"builtin,omitempty"` // from the starter directory: never having answered is listed, not alarmed
+	Canary  bool          `json:"-"`                 // it is tocsin's own: it is polled, and otherwise counts nowhere
 }
 
 // A Listing says where entries stand on a page, by CSS or XPath selectors. Title,

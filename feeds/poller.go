@@ -358,6 +358,10 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 		t.next = now.Add(t.source.Every)
 		return
 	}
+	if s.Canary { // what becomes of it is told by where it does not arrive
+		t.next = now.Add(t.pace(*r, false, p.least()))
+		return
+	}
 	p.listen(host, r, now)
 	p.logged(*r, now)
 	if t.state != nil {
@@ -402,7 +406,7 @@ func (p *Poller) Status() []SourceStatus {
 	defer p.mu.Unlock()
 	out := make([]SourceStatus, 0, len(p.tasks))
 	for _, t := range p.tasks {
-		if t.gone {
+		if t.gone || t.source.Canary {
 			continue
 		}
 		next := t.next

@@ -66,7 +66,7 @@ const batchFrom = 10
 // log holds something else. An item that is larger than the server takes is
 // stored with the end of its text cut and Repaired set.
 func (l *Logs) Append(ctx context.Context, source string, expect uint64, items []tocsin.Item) (uint64, error) {
-	subject := "items." + source
+	_, subject := itemsOf(source)
 	for len(items) > 0 {
 		n := min(len(items), maxBatch)
 		if len(items) <= batchFrom {
@@ -172,7 +172,8 @@ func (l *Logs) Item(ctx context.Context, seq uint64) (tocsin.Item, error) {
 // Tail reads the log of a source after a sequence, oldest first.
 func (l *Logs) Tail(ctx context.Context, source string, after uint64) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		for m, err := range l.read(ctx, streamItems, "items."+source, after+1) {
+		stream, subject := itemsOf(source)
+		for m, err := range l.read(ctx, stream, subject, after+1) {
 			if err != nil {
 				yield(Stored{}, err)
 				return

@@ -62,6 +62,8 @@ type Config struct {
 	// kept and is not. Required with Visit.
 	Watch func(c tocsin.Copy, lacks []string)
 
+	Canary bool // match and send canaries, see CanarySource
+
 	Traits  func(kind string) Traits                                                   // required with Send
 	Prepare func(context.Context, tocsin.Delivery) (Ready, error)                      // required with Send
 	Find    func(context.Context, tocsin.Delivery) (ref string, found bool, err error) // required with Send
@@ -211,6 +213,9 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 	m := &matcher{logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, count: cfg.Counts, probe: cfg.Probe, before: cfg.Before, report: cfg.Report}
 	if cfg.Match {
 		g.Go(func() error { return m.run(ctx) })
+		if cfg.Canary {
+			g.Go(func() error { return m.canaries(ctx) })
+		}
 	}
 	if cfg.Poll {
 		g.Go(func() error { return polling.hold(ctx, func() error { return share(ctx, polling.owned, cfg.Own) }) })
@@ -231,6 +236,9 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 			mu: new(sync.Mutex), running: map[string]*lane{},
 		}
 		g.Go(func() error { return sending.hold(ctx, func() error { return ls.run(ctx, sending.owned) }) })
+		if cfg.Canary {
+			g.Go(func() error { return cfg.sendCanaries(ctx, logs) })
+		}
 	}
 	cfg.Ready()
 	return nil

@@ -50,7 +50,8 @@ func (r *reader) top() keys {
 			"ca":    r.file(&c.Fetch.CA, isPEM),
 			"allow": r.list(r.allow),
 		}),
-		"listen": r.section(keys{"private": r.text(&c.Listen.Private, isListen)}),
+		"heartbeat": r.secret(&c.Heartbeat),
+		"listen":    r.section(keys{"private": r.text(&c.Listen.Private, isListen)}),
 		"nats": r.section(keys{
 			"url":      r.text(&c.NATS.URL, isNATS),
 			"creds":    r.file(&c.NATS.Creds),

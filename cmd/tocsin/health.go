@@ -63,6 +63,19 @@ func (m *metrics) write(w io.Writer) {
 		}
 	}
 	m.writeDisk(ctx, w)
+	m.writeCanary(w)
+}
+
+func (m *metrics) writeCanary(w io.Writer) {
+	if m.s.canary == nil {
+		return
+	}
+	last := m.s.canary.newest()
+	if last.Sent.IsZero() {
+		return
+	}
+	vm.WriteGaugeFloat64(w, "tocsin_canary_age_seconds", time.Since(last.Sent).Seconds())
+	vm.WriteGaugeFloat64(w, "tocsin_canary_seconds", last.Took.Seconds())
 }
 
 func (m *metrics) writeSources(w io.Writer) {
@@ -146,6 +159,9 @@ func (s *service) private() http.Handler {
 		err := s.healthy(r.Context())
 		if err == nil && !s.ready.Load() {
 			err = errors.New("what is stored is still being read")
+		}
+		if err == nil {
+			err = s.canary.ready()
 		}
 		s.answer(w, err)
 	})

@@ -76,6 +76,7 @@ func TestEveryMetricIsDescribed(t *testing.T) {
 	}
 	bubble(t, func(t *testing.T) {
 		r := newRig(t)
+		r.canary = true
 		r.baseline("one.example", "two.example")
 		s := r.start(r.config(sources("one.example", "two.example") + desk))
 		time.Sleep(5 * time.Minute)

@@ -40,6 +40,9 @@ func (s *service) tryFirst(ctx context.Context, src tocsin.Source, r fetch.Respo
 }
 
 func (s *service) get(ctx context.Context, url string, v fetch.Validators) (fetch.Response, error) {
+	if s.canary != nil && url == canaryURL {
+		return s.canary.fetch.Get(ctx, url, v)
+	}
 	return s.outside.Load().fetch.Get(ctx, url, v)
 }
 

@@ -38,6 +38,9 @@ func (s *service) own(mine func(string) bool) {
 	s.mu.Lock()
 	sources := slices.Clone(s.cfg.Sources)
 	s.mu.Unlock()
+	if s.canary != nil {
+		sources = append(sources, s.canary.source())
+	}
 	s.poller.Set(slices.DeleteFunc(sources, func(src tocsin.Source) bool { return !mine(src.ID) }))
 	s.mu.Lock()
 	s.mine = mine

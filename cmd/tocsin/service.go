@@ -30,6 +30,7 @@ type serviceOptions struct {
 	Send     bool
 	Off      pipeline.Off
 	Serve    bool // open tocsin.sock
+	Canary   bool // send canaries through
 	Reload   <-chan *Config
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // of a test, for all that is foreign
 	Ready    func()
@@ -47,6 +48,7 @@ type service struct {
 	operators *notifiers.Operators
 	counts    pipeline.Counts
 	metrics   *metrics
+	canary    *canary // nil if none is sent
 	started   time.Time
 	ready     atomic.Bool
 	outside   atomic.Pointer[outside]
@@ -92,12 +94,25 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 	if s.condemned, err = s.logs.Condemned(ctx); err != nil {
 		return nil, err
 	}
+	if s.Canary {
+		if err := s.openCanary(ctx); err != nil {
+			return nil, err
+		}
+	}
 	s.poller = s.newPoller()
 	s.metrics = newMetrics(s)
 	if s.Serve && s.server != nil { // only now is there something to reach
 		return s, s.server.Serve()
 	}
 	return s, nil
+}
+
+func (s *service) openCanary(ctx context.Context) error {
+	key, err := s.logs.CanaryKey(ctx)
+	if err == nil {
+		s.canary, err = newCanary(key)
+	}
+	return err
 }
 
 func (s *service) openBus(ctx context.Context) (err error) {
@@ -121,6 +136,9 @@ func (s *service) openBus(ctx context.Context) (err error) {
 func (s *service) Close() error {
 	if out := s.outside.Load(); out != nil {
 		out.close()
+	}
+	if s.canary != nil {
+		s.canary.close()
 	}
 	switch {
 	case s.server != nil:
@@ -147,6 +165,9 @@ func (s *service) Run(ctx context.Context) error {
 	if s.Poll {
 		g.Go(func() error { return s.poller.Run(ctx) })
 		g.Go(func() error { return s.saveStatus(ctx) })
+	}
+	if s.canary != nil {
+		g.Go(func() error { return s.watchCanary(ctx) })
 	}
 	if s.server != nil {
 		g.Go(func() error {
@@ -180,6 +201,7 @@ func (s *service) pipelineConfig() pipeline.Config {
 		Poll: s.Poll, Match: s.Match, Send: s.Send, Off: s.Off, Log: s.Log, Counts: &s.counts,
 		Own: s.own, Reading: s.reading, Nudge: s.nudge,
 		Visit: s.visit, Watch: s.poller.Watch,
+		Canary: s.canary != nil,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,
 		Before:  func(it tocsin.Item) { suffer(it.Text) },
 		Observe: s.metrics.delivered, Report: s.operators.Report, Clear: s.operators.Clear, Tell: s.tellOwner,

@@ -85,6 +85,8 @@ type rig struct {
 	conns  map[string][]net.Conn
 	env    map[string]string
 	reload chan *Config
+	canary bool
+	before func(*service) // is told before it runs
 	end    func()
 }
 
@@ -273,10 +275,13 @@ func (r *rig) start(cfg *Config) *service {
 	r.reload = make(chan *Config)
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := newService(ctx, cfg, serviceOptions{
-		Log: log, Terminal: r.term, Poll: true, Match: true, Send: true, Dial: r.dial, Reload: r.reload,
+		Log: log, Terminal: r.term, Poll: true, Match: true, Send: true, Dial: r.dial, Reload: r.reload, Canary: r.canary,
 	})
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if r.before != nil {
+		r.before(s)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
