@@ -102,18 +102,9 @@ func (p *Poller) extract(page *tocsin.Page, n *visit, r fetch.Response) (err err
 	return nil
 }
 
-var metaCharset = regexp.MustCompile(`(?i)<meta[^>]{0,200}charset\s*=\s*["']?\s*([a-z0-9_:.-]{2,40})`)
-
-// pageText is a page in UTF-8. What the server says of its charset counts more
-// than what the page says, and what the bytes are more than both.
+// pageText is a page in UTF-8.
 func pageText(r fetch.Response, lang string) string {
-	kind := r.Type
-	if _, params, _ := mime.ParseMediaType(kind); params["charset"] == "" {
-		if m := metaCharset.FindSubmatch(r.Body[:min(len(r.Body), 16<<10)]); m != nil {
-			kind = "text/html; charset=" + string(m[1])
-		}
-	}
-	text, _ := decode(r.Body, kind, lang, &notes{})
+	text, _ := decode(r.Body, contentType(r.Type, r.Body), lang, &notes{})
 	return string(text)
 }
 
