@@ -48,4 +48,4 @@ type Kind struct {
 }
 
 // Kinds are the source kinds of this build.
-var Kinds = []Kind{{Name: "feed", Parse: ParseFeed}}
+var Kinds = []Kind{{Name: "feed", Parse: ParseFeed}, {Name: WebSub, Parse: ParseFeed}}

@@ -67,6 +67,7 @@ type SourceStatus struct {
 	Polls     map[string]uint64 `json:"polls"`             // by result, since this process began
 	Items     uint64            `json:"items"`             // stored since this process began
 	Known     int               `json:"known"`             // entries that are recognised
+	Push      *PushStatus       `json:"push,omitempty"`    // of kind websub, where hubs can reach us
 }
 
 // A Trouble is something that operators should know of. It is reported when it

@@ -25,12 +25,15 @@ func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
 		}
 	}
 	for range fetches {
-		r, err := p.Get(ctx, s.URL, t.known(s, time.Now()))
+		r, err := p.Get(ctx, s.URL, p.ask(t, s, time.Now()))
 		if err != nil {
 			return fetchFailed(err)
 		}
 		if r.Unchanged {
 			return result{poll: PollUnchanged, condition: OK, moved: r.Moved, at: r.At}
+		}
+		if p.Hubs != nil && s.Kind == WebSub {
+			p.Hubs.read(s, r)
 		}
 		res, moved := p.take(context.WithoutCancel(ctx), t, s, r)
 		if !moved {
@@ -38,6 +41,14 @@ func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
 		}
 	}
 	return result{poll: PollBehind, condition: Behind, err: fmt.Errorf("store items of %s: the log moved %d times in a row", s.ID, fetches)}
+}
+
+// ask is what to ask with: for everything where the source's hubs are not known.
+func (p *Poller) ask(t *task, s tocsin.Source, now time.Time) fetch.Validators {
+	if p.Hubs != nil && s.Kind == WebSub && !p.Hubs.knows(s) {
+		return fetch.Validators{}
+	}
+	return t.known(s, now)
 }
 
 // known are the validators to ask with: none if they are of another address or
@@ -120,7 +131,7 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		t.validators = fetch.Validators{} // they know nothing of what was just learned
 		return result{}, true
 	}
-	p.keep(ctx, t, s, &next, r.Validators)
+	p.keep(ctx, t, s, &next, t.after(s, r))
 	res = result{poll: PollRead, condition: OK, items: len(items), notes: notes, moved: r.Moved, at: at}
 	switch {
 	case len(d.Items) == 0:
@@ -150,7 +161,7 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 	t.probed = true
 	switch {
 	case err == nil:
-		d.Cut = d.Cut || r.Cut
+		d.Cut = d.Cut || r.Cut || r.Pushed
 		return d, res, true
 	case crashed:
 		res = result{poll: PollUnreadable, condition: ParseFailed, err: err}

@@ -66,6 +66,7 @@ type Poller struct {
 	Workers    int                                                                               // most polls at a time; 0 means 64
 	Paused     func() bool                                                                       // true keeps every source from being polled, looked at each second: our disk is full; nil means never
 	Least      time.Duration                                                                     // shortest time between polls of a source; 0 means 10 s
+	Hubs       *Subscriber                                                                       // of sources of kind websub; nil means that they are polled only
 
 	kinds []Kind // nil means Kinds; for tests
 
@@ -103,12 +104,15 @@ type task struct {
 	source tocsin.Source
 	host   string
 	next   time.Time
-	place  int  // in the queue; -1 if it is not there
-	flying bool // a poll is in flight
-	gone   bool // the source is no longer set
+	place  int           // in the queue; -1 if it is not there
+	flying bool          // a poll is in flight
+	gone   bool          // the source is no longer set
+	polled time.Time     // when the last poll ended
+	again  bool          // a poll is wanted as soon as the one in flight has ended
+	turn   chan struct{} // held by whoever polls the source or takes what was pushed
 	health health
 
-	// Only the poll in flight touches these.
+	// Only who holds turn touches these.
 	loaded     bool
 	probed     bool
 	state      *State // nil before the first document, or when it is too large to keep
@@ -130,6 +134,9 @@ func (p *Poller) init() {
 		p.tasks, p.busy, p.held, p.hosts = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]int{}
 		p.Slog = cmp.Or(p.Slog, slog.Default())
 		p.Workers = cmp.Or(p.Workers, 64)
+		if p.Hubs != nil {
+			p.Hubs.serve(p)
+		}
 	})
 }
 
@@ -160,7 +167,7 @@ func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
 	s.Every = max(cmp.Or(s.Every, defaultPace), p.least())
 	t := p.tasks[s.ID]
 	if t == nil {
-		t = &task{source: s, host: hostOf(s.URL), place: -1, next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
+		t = &task{source: s, host: hostOf(s.URL), place: -1, turn: make(chan struct{}, 1), next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
 		p.tasks[s.ID] = t
 		p.hosts[t.host]++
 		heap.Push(&p.queue, t)
@@ -257,7 +264,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		if t != nil {
 			polls.Go(func() {
 				defer func() { <-slots }()
-				p.finish(t, s, host, p.poll(ctx, t, s))
+				p.look(ctx, t, s, host)
 			})
 			continue
 		}
@@ -306,7 +313,7 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	now := time.Now()
 	p.mu.Lock()
-	t.flying = false
+	t.flying, t.polled = false, now
 	p.drop(p.busy, host)
 	held := p.held[host]
 	if len(held) > 0 {
@@ -359,7 +366,10 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 	}
 	first := t.health.polls == [len(t.health.polls)]uint64{}
 	p.out = append(p.out, t.health.record(s, *r, now)...)
-	t.next = now.Add(t.pace(*r, first, p.least()))
+	t.next = now.Add(t.pace(*r, first, p.least(), p.every(t, now)))
+	if t.again {
+		t.again, t.next = false, now.Add(p.least())
+	}
 	if t.source.URL != s.URL || t.source.Kind != s.Kind { // changed meanwhile
 		t.next = now
 	}
@@ -367,8 +377,7 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 
 // pace is how long to wait after a poll. After the first, sources that were
 // set together are spread over their interval.
-func (t *task) pace(r result, first bool, least time.Duration) time.Duration {
-	every := t.source.Every
+func (t *task) pace(r result, first bool, least, every time.Duration) time.Duration {
 	wait := every - every/10 + rand.N(every/5)
 	switch {
 	case r.poll == PollLimited:
@@ -402,7 +411,9 @@ func (p *Poller) Status() []SourceStatus {
 		if t.flying {
 			next = time.Time{}
 		}
-		out = append(out, t.health.status(t.source, next))
+		st := t.health.status(t.source, next)
+		st.Push = p.pushStatus(t.source)
+		out = append(out, st)
 	}
 	slices.SortFunc(out, func(a, b SourceStatus) int { return cmp.Compare(a.Source.ID, b.Source.ID) })
 	return out

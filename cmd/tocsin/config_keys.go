@@ -50,7 +50,11 @@ func (r *reader) top() keys {
 			"ca":    r.file(&c.Fetch.CA, isPEM),
 			"allow": r.list(r.allow),
 		}),
-		"listen": r.section(keys{"private": r.text(&c.Listen.Private, isListen)}),
+		"listen": r.section(keys{
+			"private": r.text(&c.Listen.Private, isListen),
+			"public":  r.text(&c.Listen.Public, isListen),
+		}),
+		"public_url": r.publicURL,
 		"nats": r.section(keys{
 			"url":      r.text(&c.NATS.URL, isNATS),
 			"creds":    r.file(&c.NATS.Creds),
@@ -226,6 +230,7 @@ func (r *reader) check() {
 	r.checkQueries()
 	r.checkDestinations()
 	r.checkEmail()
+	r.checkPublic()
 	cert, key := r.given["nats.cert"], r.given["nats.key"]
 	if cert != nil && key == nil {
 		r.fault(cert, "nats.cert needs nats.key beside it")

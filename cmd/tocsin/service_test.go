@@ -84,6 +84,7 @@ type rig struct {
 	conns  map[string][]net.Conn
 	env    map[string]string
 	reload chan *Config
+	listen func(network, addr string) (net.Listener, error) // for listen.public
 	end    func()
 }
 
@@ -256,7 +257,7 @@ func (r *rig) start(cfg *Config) *service {
 	r.reload = make(chan *Config)
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := newService(ctx, cfg, serviceOptions{
-		Log: log, Terminal: r.term, Poll: true, Match: true, Send: true, Dial: r.dial, Reload: r.reload,
+		Log: log, Terminal: r.term, Poll: true, Match: true, Send: true, Dial: r.dial, Reload: r.reload, Listen: r.listen,
 	})
 	if err != nil {
 		r.t.Fatal(err)
