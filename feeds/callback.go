@@ -20,13 +20,13 @@ import (
 )
 
 const (
-	maxPush     = 8 << 20         // bytes of a pushed body, as of a fetched one
-	pushEvery   = time.Second     // for each subscription, after
-	pushBurst   = 30              // at once
-	pushAtOnce  = 16              // bodies in memory
-	answerAfter = 5 * time.Second // a hub is answered although its document is not yet stored
-	pushFor     = 2 * time.Minute // bounds how long a document waits for a poll to end and is stored
-	maxWord     = 2 << 10         // bytes of a challenge
+	maxPush     = 8 << 20                // bytes of a pushed body, as of a fetched one
+	pushEvery   = 100 * time.Millisecond // for each subscription, after
+	pushBurst   = 100                    // at once
+	pushAtOnce  = 16                     // bodies in memory
+	answerAfter = 5 * time.Second        // a hub is answered although its document is not yet stored
+	pushFor     = 2 * time.Minute        // bounds how long a document waits for a poll to end and is stored
+	maxWord     = 2 << 10                // bytes of a challenge
 )
 
 // What became of requests at callbacks.
@@ -73,7 +73,11 @@ func (h *Subscriber) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet:
 		h.verify(w, r, sub, r.URL.Query())
 	case r.Method == http.MethodPost:
-		w.WriteHeader(h.receive(w, r, sub))
+		code := h.receive(w, r, sub)
+		if code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable {
+			w.Header().Set("Retry-After", "30")
+		}
+		w.WriteHeader(code)
 	default:
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
@@ -121,7 +125,6 @@ func (h *Subscriber) verify(w http.ResponseWriter, r *http.Request, sub *subscri
 
 // receive takes a body for sub, and returns the status to answer with.
 func (h *Subscriber) receive(w http.ResponseWriter, r *http.Request, sub *subscription) int {
-	w.Header().Set("Retry-After", "30") // read only with 429 and 503
 	if !h.admit(sub) {
 		h.count(PushFlooded)
 		return http.StatusTooManyRequests

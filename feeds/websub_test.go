@@ -539,6 +539,24 @@ func TestARestartKeepsSubscriptionsAndNoSecretIsShown(t *testing.T) {
 	})
 }
 
+func TestALostSubscriptionIsMadeAnewAlthoughNothingWasPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSubscribed(t, hubA)
+		after(time.Minute)
+		s.verify("subscribe", s.src.URL, "864000")
+		clear(s.saved)
+		s.begin(announcing(1, hubA))
+		after(time.Minute)
+		if got := s.requests(); len(got) != 2 {
+			t.Errorf("asked %q", got)
+		}
+		if n := s.polls(time.Hour); s.web.page(s.src.URL).got > 1+n/2 {
+			t.Errorf("the document was fetched %d times", s.web.page(s.src.URL).got)
+		}
+		s.stop()
+	})
+}
+
 func TestASourceThatIsNoLongerWatchedIsUnsubscribed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSubscribed(t, hubA)

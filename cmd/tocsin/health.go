@@ -80,10 +80,12 @@ func (m *metrics) writeSources(w io.Writer) {
 	for _, result := range feeds.Polls {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_polls_total{result=%q}", result), polls[result])
 	}
+	var pushes map[string]uint64
 	if h := m.s.poller.Hubs; h != nil {
-		for result, n := range h.Counts() {
-			vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_pushes_total{result=%q}", result), n)
-		}
+		pushes = h.Counts()
+	}
+	for _, result := range feeds.Pushes {
+		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_pushes_total{result=%q}", result), pushes[result])
 	}
 	for kind, n := range items {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_items_total{kind=%q}", kind), n)

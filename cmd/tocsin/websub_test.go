@@ -272,3 +272,14 @@ func TestAHubThatFallsSilentCostsOnePollAndIsAskedAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestASourceThatNoHubCanReachIsNoted(t *testing.T) {
+	r := newRig(t)
+	cfg := r.config(strings.Replace(strings.Replace(hooks, "listen: ", "#", 1), "public_url: ", "#", 1) + desk)
+	if !strings.Contains(strings.Join(cfg.Notes, "\n"), `source "mfa" is of kind websub, but without listen.public`) {
+		t.Errorf("notes %q", cfg.Notes)
+	}
+	if cfg = r.config(hooks + desk); strings.Contains(strings.Join(cfg.Notes, "\n"), "websub") {
+		t.Errorf("notes %q", cfg.Notes)
+	}
+}
