@@ -359,7 +359,9 @@ func TestAHubThatLiesOfItsLeaseIsRenewedInTime(t *testing.T) {
 func TestTheNextHubIsAskedWhereOneFailsDeniesOrIsSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSubscribed(t, hubA, hubB)
+		s.lock.Lock()
 		s.fail[hubA] = errors.New("the server answered 500")
+		s.lock.Unlock()
 		after(3 * time.Minute)
 		if got := s.requests(); !slices.Equal(got, []string{"subscribe " + hubA, "subscribe " + hubB}) {
 			t.Fatalf("asked %q", got)
@@ -507,7 +509,9 @@ func TestAFloodAtACallbackIsBounded(t *testing.T) {
 func TestARestartKeepsSubscriptionsAndNoSecretIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSubscribed(t, hubA)
+		s.lock.Lock()
 		s.moved = "https://c.hub.example/"
+		s.lock.Unlock()
 		after(time.Minute)
 		s.verify("subscribe", s.src.URL, "864000")
 		after(time.Minute)
