@@ -56,6 +56,7 @@ func Decide(st State, s tocsin.Source, d Document, at time.Time) (items []tocsin
 	c.claim()
 	c.countChurn()
 	items = c.settle(baseline)
+	c.listen(items)
 	c.leave(baseline)
 	c.tidyUp(baseline)
 	return items, c.State, c.notes
