@@ -67,7 +67,7 @@ func (p *Poller) load(ctx context.Context, t *task, s tocsin.Source) error {
 		p.Slog.Warn("state is rebuilt from the log", "stage", "poll", "source", s.ID, "err", err)
 		st = State{}
 	}
-	t.state = &st
+	t.state, t.rhythm = &st, st.rhythm
 	return nil
 }
 
@@ -121,7 +121,7 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return result{}, true
 	}
 	p.keep(ctx, t, s, &next, r.Validators)
-	res = result{poll: PollRead, condition: OK, items: len(items), notes: notes, moved: r.Moved, at: at}
+	res = result{poll: PollRead, condition: OK, items: len(items), entries: len(d.Items), notes: notes, moved: r.Moved, at: at}
 	switch {
 	case len(d.Items) == 0:
 		res.condition = Empty
@@ -158,6 +158,9 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return d, result{poll: PollFailed, condition: Unreachable, err: cmp.Or(r.Fault, err), network: true}, false
 	default:
 		res = result{poll: PollUnreadable, condition: NotFeed, err: err}
+		if c, what := wall(s.URL, r); c != "" {
+			res.condition, res.err = c, errors.New(what)
+		}
 	}
 	p.quarantine(ctx, t, s, hash, err, r.Body)
 	return d, res, false
@@ -257,7 +260,7 @@ func (p *Poller) catchUp(ctx context.Context, t *task, s tocsin.Source) (moved b
 func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State, v fetch.Validators) {
 	next.Validators, next.address = v, addressOf(s)
 	t.validators, t.ofKind, t.ofURL, t.settles = v, s.Kind, s.URL, next.Settles()
-	t.state = next
+	t.state, t.rhythm = next, next.rhythm
 	t.unsaved = t.unsaved || next.changed
 	if t.unsaved || time.Since(t.saved) >= saveEvery {
 		if err := p.Log.Save(ctx, s.ID, next.Encode()); err != nil {

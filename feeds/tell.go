@@ -44,7 +44,7 @@ func (p *Poller) pending(answered map[string]answer, now time.Time) int {
 func (p *Poller) forgive(now time.Time) {
 	for _, t := range p.tasks {
 		h := &t.health
-		if h.failures == 0 || now.Sub(h.failing) > outageWindow || t.flying || h.condition != Unreachable && h.condition != Never {
+		if h.failures == 0 || now.Sub(h.failing) > outageWindow || t.flying || h.condition != Unreachable && h.condition != Never && h.condition != Certificate {
 			continue
 		}
 		h.failures, h.failing = 0, time.Time{}
