@@ -112,6 +112,12 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 	}
 	items, next, notes := Decide(*t.state, s, d, at)
 	release() // storing waits for the disk, and many can do that together
+	gap := gapOf(notes, t.health.success, at)
+	if more := p.fill(ctx, s, r, &next, gap); len(more) > 0 {
+		d.Items = append(slices.Clip(d.Items), more...)
+		items, next, notes = Decide(*t.state, s, d, at)
+		next.leave(s.ID, more)
+	}
 	moved, err := p.store(ctx, t, s, items, &next)
 	if err != nil {
 		return result{poll: PollNotStored, condition: NotStored, err: err, writing: len(items) > 0}, false
@@ -121,7 +127,7 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return result{}, true
 	}
 	p.keep(ctx, t, s, &next, r.Validators)
-	res = result{poll: PollRead, condition: OK, items: len(items), entries: len(d.Items), notes: notes, moved: r.Moved, at: at}
+	res = result{poll: PollRead, condition: OK, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
 	switch {
 	case len(d.Items) == 0:
 		res.condition = Empty
