@@ -95,6 +95,8 @@ type health struct {
 	newItem     time.Time
 	failing     time.Time // since when polls have failed without a break
 	failures    int
+	prior       Condition // before the first of them
+	priorSince  time.Time
 	err         string
 	read        Condition // what the last document was like; "" before one was read
 	repairs     []string  // of the last document
@@ -221,6 +223,7 @@ func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 	case r.failed() || r.poll == PollBehind:
 		if h.failures++; h.failures == 1 {
 			h.failing = now
+			h.prior, h.priorSince = h.condition, h.since
 		}
 		switch {
 		case !h.answered && condition == Unreachable:

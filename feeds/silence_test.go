@@ -155,7 +155,7 @@ func yearOf(h habit, seed uint64) (time.Time, []time.Time) {
 }
 
 func TestAYearOfHonestRhythmIsHardlyEverTakenForFrozen(t *testing.T) {
-	const seeds = 60
+	const seeds = 30
 	all, most, years := 0, 0, 0
 	for _, h := range habits {
 		sum, worst := 0, 0
@@ -181,5 +181,18 @@ func TestAYearOfHonestRhythmIsHardlyEverTakenForFrozen(t *testing.T) {
 	t.Logf("%d years: %.3f on average, most %d", years, average, most)
 	if average > 0.2 || most > 1 {
 		t.Errorf("%.3f false alarms a year on average, want at most 0.2; most in one %d, want at most 1", average, most)
+	}
+}
+
+// What it costs to learn of one event and to tell how long a silence is allowed.
+func BenchmarkRhythm(b *testing.B) {
+	from, moments := yearOf(habits[3], 1)
+	_, r := run(from, moments)
+	end := r.since()
+	b.ReportAllocs()
+	for b.Loop() {
+		if r.heard(end.Add(3 * time.Hour)).allows().IsZero() {
+			b.Fatal("nothing is known")
+		}
 	}
 }

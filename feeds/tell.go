@@ -48,6 +48,7 @@ func (p *Poller) forgive(now time.Time) {
 			continue
 		}
 		h.failures, h.failing = 0, time.Time{}
+		h.condition, h.since = h.prior, h.priorSince
 		p.out = append(p.out, h.end(now, "it was our own outage")...)
 		if soon := now.Add(t.source.Every); soon.Before(t.next) && t.place >= 0 {
 			t.next = soon

@@ -38,7 +38,8 @@ const (
 // wall tells pages that stand before what was asked for: that ask a person for
 // something, or keep programs out. c is "" if r is none.
 func wall(asked string, r fetch.Response) (c Condition, what string) {
-	text, _ := decode(r.Body[:min(len(r.Body), wallRead)], r.Type, "", &notes{})
+	body := r.Body[:min(len(r.Body), wallRead)]
+	text, _ := decode(body, charsetOf(body, r.Type), "", &notes{})
 	low := bytes.ToLower(bytes.TrimLeft(text, " \t\r\n\ufeff"))
 	if !beginsHTML(low) {
 		return "", ""
@@ -64,6 +65,20 @@ func wall(asked string, r fetch.Response) (c Condition, what string) {
 		}
 	}
 	return "", ""
+}
+
+// charsetOf is a Content-Type with the charset that an HTML page declares, where
+// it has none itself.
+func charsetOf(page []byte, contentType string) string {
+	_, after, ok := bytes.Cut(bytes.ToLower(page[:min(len(page), 2048)]), []byte("charset="))
+	if !ok || strings.Contains(contentType, "charset=") {
+		return contentType
+	}
+	name := bytes.TrimLeft(after, `"'`)
+	if i := bytes.IndexAny(name, "\"'/> ;"); i >= 0 && i < 40 {
+		return "text/html; charset=" + string(name[:i])
+	}
+	return contentType
 }
 
 func beginsHTML(low []byte) bool {
@@ -108,6 +123,9 @@ func shownOn(low []byte) (title, shown string) {
 	for i := 0; out.Len() < 8*wallText; {
 		t, ok := s.next(i, len(low))
 		if !ok {
+			if hidden == "" {
+				out.Write(low[i:min(len(low), i+8*wallText)])
+			}
 			break
 		}
 		name := string(t.name)
