@@ -78,7 +78,7 @@ func (p *Poller) load(ctx context.Context, t *task, s tocsin.Source) error {
 		p.Slog.Warn("state is rebuilt from the log", "stage", "poll", "source", s.ID, "err", err)
 		st = State{}
 	}
-	t.state = &st
+	t.state, t.rhythm = &st, st.rhythm
 	return nil
 }
 
@@ -123,6 +123,12 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 	}
 	items, next, notes := Decide(*t.state, s, d, at)
 	release() // storing waits for the disk, and many can do that together
+	gap := gapOf(notes, t.health.success, at)
+	if more := p.fill(ctx, s, r, &next, gap); len(more) > 0 {
+		d.Items = append(slices.Clip(d.Items), more...)
+		items, next, notes = Decide(*t.state, s, d, at)
+		next.leave(s.ID, more)
+	}
 	moved, err := p.store(ctx, t, s, items, &next)
 	if err != nil {
 		return result{poll: PollNotStored, condition: NotStored, err: err, writing: len(items) > 0}, false
@@ -132,7 +138,7 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return result{}, true
 	}
 	p.keep(ctx, t, s, &next, t.after(s, r))
-	res = result{poll: PollRead, condition: OK, items: len(items), notes: notes, moved: r.Moved, at: at}
+	res = result{poll: PollRead, condition: OK, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
 	switch {
 	case len(d.Items) == 0:
 		res.condition = Empty
@@ -169,6 +175,9 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return d, result{poll: PollFailed, condition: Unreachable, err: cmp.Or(r.Fault, err), network: true}, false
 	default:
 		res = result{poll: PollUnreadable, condition: NotFeed, err: err}
+		if c, what := wall(s.URL, r); c != "" {
+			res.condition, res.err = c, errors.New(what)
+		}
 	}
 	p.quarantine(ctx, t, s, hash, err, r.Body)
 	return d, res, false
@@ -268,7 +277,7 @@ func (p *Poller) catchUp(ctx context.Context, t *task, s tocsin.Source) (moved b
 func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State, v fetch.Validators) {
 	next.Validators, next.address = v, addressOf(s)
 	t.validators, t.ofKind, t.ofURL, t.settles = v, s.Kind, s.URL, next.Settles()
-	t.state = next
+	t.state, t.rhythm = next, next.rhythm
 	t.unsaved = t.unsaved || next.changed
 	if t.unsaved || time.Since(t.saved) >= saveEvery {
 		if err := p.Log.Save(ctx, s.ID, next.Encode()); err != nil {

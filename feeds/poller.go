@@ -61,6 +61,7 @@ type Poller struct {
 	Before     func(r fetch.Response)                                                            // a test's, before a document is read; nil is allowed
 	Quarantine func(ctx context.Context, source, reason string, body []byte) error               // keeps a document that could not be read; nil means that none is kept
 	Fetched    func(source string, at time.Time)                                                 // a source answered; nil is allowed
+	Recall     func(source string) SourceStatus                                                  // how a source was when it was last watched, the zero value if that is not known; must be quick; nil means that nothing is
 	Report     func(Trouble)                                                                     // in the order in which troubles begin, change and end; must not block for long; nil is allowed
 	Slog       *slog.Logger                                                                      // nil means slog.Default()
 	Workers    int                                                                               // most polls at a time; 0 means 64
@@ -107,7 +108,7 @@ type task struct {
 	place  int           // in the queue; -1 if it is not there
 	flying bool          // a poll is in flight
 	gone   bool          // the source is no longer set
-	polled time.Time     // when the last poll ended
+	ended  time.Time     // when the last poll ended
 	again  bool          // a poll is wanted as soon as the one in flight has ended
 	turn   chan struct{} // held by whoever polls the source or takes what was pushed
 	health health
@@ -116,6 +117,7 @@ type task struct {
 	loaded     bool
 	probed     bool
 	state      *State // nil before the first document, or when it is too large to keep
+	rhythm     *rhythm
 	validators fetch.Validators
 	ofKind     string // what validators are of
 	ofURL      string
@@ -167,7 +169,11 @@ func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
 	s.Every = max(cmp.Or(s.Every, defaultPace), p.least())
 	t := p.tasks[s.ID]
 	if t == nil {
-		t = &task{source: s, host: hostOf(s.URL), place: -1, turn: make(chan struct{}, 1), next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
+		t = &task{source: s, place: -1, turn: make(chan struct{}, 1), next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
+		if p.Recall != nil {
+			t.health.restore(s, p.Recall(s.ID))
+		}
+		t.host = hostOf(t.polled().URL)
 		p.tasks[s.ID] = t
 		p.hosts[t.host]++
 		heap.Push(&p.queue, t)
@@ -186,15 +192,21 @@ func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
 		}
 		return
 	}
-	p.unhold(t)
-	p.drop(p.hosts, t.host)
-	t.host = hostOf(s.URL)
-	p.hosts[t.host]++
+	t.health.move = Move{}
+	p.rehost(t)
 	t.health.failures = 0
 	if !t.flying {
 		t.next = now.Add(rand.N(spread + 1))
 		p.requeue(t)
 	}
+}
+
+// rehost counts a source for the host that it is polled at now.
+func (p *Poller) rehost(t *task) {
+	p.unhold(t)
+	p.drop(p.hosts, t.host)
+	t.host = hostOf(t.polled().URL)
+	p.hosts[t.host]++
 }
 
 func (p *Poller) requeue(t *task) {
@@ -303,7 +315,7 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 		}
 		p.busy[t.host]++
 		t.flying = true
-		return t, t.source, t.host, 0
+		return t, t.polled(), t.host, 0
 	}
 	p.until = now.Add(time.Hour)
 	return nil, tocsin.Source{}, "", time.Hour
@@ -313,7 +325,7 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	now := time.Now()
 	p.mu.Lock()
-	t.flying, t.polled = false, now
+	t.flying, t.ended = false, now
 	p.drop(p.busy, host)
 	held := p.held[host]
 	if len(held) > 0 {
@@ -364,14 +376,16 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 		t.health.known = t.state.Len()
 		t.health.answered = t.health.answered || t.state.Read || t.state.Len() > 0
 	}
+	t.health.follow(t.rhythm)
 	first := t.health.polls == [len(t.health.polls)]uint64{}
-	p.out = append(p.out, t.health.record(s, *r, now)...)
+	p.out = append(p.out, t.health.record(t.source, *r, now)...)
 	t.next = now.Add(t.pace(*r, first, p.least(), p.every(t, now)))
 	if t.again {
 		t.again, t.next = false, now.Add(p.least())
 	}
-	if t.source.URL != s.URL || t.source.Kind != s.Kind { // changed meanwhile
+	if at := t.polled(); at.URL != s.URL || at.Kind != s.Kind { // changed meanwhile, or moved
 		t.next = now
+		p.rehost(t)
 	}
 }
 

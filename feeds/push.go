@@ -35,7 +35,7 @@ func (p *Poller) Push(ctx context.Context, source string, r fetch.Response) (ent
 		p.mu.Unlock()
 		return false, ErrNotPolled
 	}
-	s := t.source
+	s := t.polled()
 	p.mu.Unlock()
 	select {
 	case t.turn <- struct{}{}:
@@ -104,7 +104,7 @@ func (p *Poller) Soon(source string) {
 	t := p.tasks[source]
 	now := time.Now()
 	if t != nil && !t.gone {
-		soon := t.polled.Add(p.least())
+		soon := t.ended.Add(p.least())
 		if soon.Before(now) {
 			soon = now
 		}
@@ -144,7 +144,7 @@ func (p *Poller) look(ctx context.Context, t *task, s tocsin.Source, host string
 // every is the time between two polls of a task's source.
 func (p *Poller) every(t *task, now time.Time) time.Duration {
 	if p.Hubs != nil && t.source.Kind == WebSub {
-		return p.Hubs.pace(t.source, now)
+		return p.Hubs.pace(t.polled(), now)
 	}
 	return t.source.Every
 }
