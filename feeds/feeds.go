@@ -52,6 +52,7 @@ type Kind struct {
 // Kinds are the source kinds of this build.
 var Kinds = []Kind{
 	{Name: "feed", Parse: ParseFeed},
+	{Name: WebSub, Parse: ParseFeed},
 	{Name: "page", Parse: ParsePage},
 	{Name: "sitemap", Parse: ParseSitemap},
 }

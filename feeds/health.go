@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"tocsin"
@@ -34,8 +33,6 @@ const (
 	Behind      Condition = "behind"       // others write this source's log faster than we read it
 	NotStored   Condition = "not stored"   // our log could not be read or written
 	Outage      Condition = "our outage"   // of Trouble only: most hosts fail together
-
-	LayoutChanged Condition = "page layout changed" // entries are not where they were on the page
 )
 
 // What a poll came to.
@@ -60,15 +57,22 @@ type SourceStatus struct {
 	Condition Condition         `json:"condition"`
 	Since     time.Time         `json:"since,omitzero"`    // of Condition
 	Success   time.Time         `json:"success,omitzero"`  // last answer 200 or 304
-	NewItem   time.Time         `json:"new_item,omitzero"` // last item, new or revised, since this process began
+	NewItem   time.Time         `json:"new_item,omitzero"` // last item, new or revised
 	Next      time.Time         `json:"next,omitzero"`     // poll; zero while one runs
 	Failures  int               `json:"failures"`          // in a row
 	Err       string            `json:"err,omitempty"`     // what the last poll met, in words
 	Repairs   []string          `json:"repairs,omitempty"` // of the last document
+	Do        string            `json:"do,omitempty"`      // the next step to take, in words; "" if there is none
 	Moved     string            `json:"moved,omitempty"`   // where the publisher says it has moved for good
+	Move      Move              `json:"move,omitzero"`     // the same, with what is known of it
+	Gaps      []Gap             `json:"gaps,omitempty"`    // of the last 30 days, at most 8, oldest first
+	Allows    time.Time         `json:"allows,omitzero"`   // until when silence means nothing; zero where too little is known of its rhythm
+	Usual     time.Duration     `json:"usual,omitempty"`   // longest pause that is remembered, in nanoseconds
+	Entries   int               `json:"entries"`           // in the last document that held any
 	Polls     map[string]uint64 `json:"polls"`             // by result, since this process began
 	Items     uint64            `json:"items"`             // stored since this process began
 	Known     int               `json:"known"`             // entries that are recognised
+	Push      *PushStatus       `json:"push,omitempty"`    // of kind websub, where hubs can reach us
 }
 
 // A Trouble is something that operators should know of. It is reported when it
@@ -86,22 +90,33 @@ type Trouble struct {
 
 // health is what the poller remembers of how a source is.
 type health struct {
-	condition Condition
-	since     time.Time
-	success   time.Time
-	newItem   time.Time
-	failing   time.Time // since when polls have failed without a break
-	failures  int
-	err       string
-	read      Condition // what the last document was like; "" before one was read
-	repairs   []string  // of the last document
-	moved     string
-	polls     [9]uint64 // by place in Polls
-	items     uint64
-	known     int
-	answered  bool // with a document, ever, as far as is known
-	open      Trouble
-	events    []Trouble // what only happened, of the last hour
+	condition   Condition
+	since       time.Time
+	success     time.Time
+	newItem     time.Time
+	failing     time.Time // since when polls have failed without a break
+	failures    int
+	prior       Condition // before the first of them
+	priorSince  time.Time
+	err         string
+	read        Condition // what the last document was like; "" before one was read
+	repairs     []string  // of the last document
+	certificate string    // what to do about its certificate
+	move        Move
+	gaps        []Gap
+	again       bool      // there is another gap to tell of, though the last is open
+	toldGap     time.Time // when one was last told of
+	entries     int       // in the last document that held any
+	full        int       // before most of them went at once
+	shrunk      time.Time // when they did; zero if they have not
+	rhythm      *rhythm
+	allows      time.Time // until when silence means nothing; zero where it never means anything
+	polls       [9]uint64 // by place in Polls
+	items       uint64
+	known       int
+	answered    bool // with a document, ever, as far as is known
+	open        Trouble
+	events      []Trouble // what only happened, of the last hour
 }
 
 // A result is what a poll came to.
@@ -114,9 +129,11 @@ type result struct {
 	wait      time.Duration // what the server asked for
 	at        time.Time     // of the answer
 	items     int
+	entries   int // in the document
 	repairs   []string
 	moved     string
 	notes     []Note
+	gap       *Gap // entries may have come and gone
 }
 
 // failed reports whether the source is to blame and is to be asked less often.
@@ -144,7 +161,12 @@ func fetchFailed(err error) result {
 	switch e.Kind {
 	case fetch.KindBlocked:
 		r.condition = Blocked
-	case fetch.KindDNS, fetch.KindRefused, fetch.KindNetwork, fetch.KindTimeout, fetch.KindTLS, fetch.KindProxy, fetch.KindRead:
+	case fetch.KindTLS:
+		r.network = true
+		if what, _ := untrusted(e); what != "" {
+			r.condition = Certificate
+		}
+	case fetch.KindDNS, fetch.KindRefused, fetch.KindNetwork, fetch.KindTimeout, fetch.KindProxy, fetch.KindRead:
 		r.network = true
 	case fetch.KindStatus:
 		r.condition = ofStatus(e.Status)
@@ -202,26 +224,33 @@ func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 	case r.failed() || r.poll == PollBehind:
 		if h.failures++; h.failures == 1 {
 			h.failing = now
+			h.prior, h.priorSince = h.condition, h.since
 		}
-		if !h.answered && condition == Unreachable {
+		switch {
+		case !h.answered && condition == Unreachable:
 			condition = Never
+		case h.answered && condition == NotFeed:
+			condition = NoLonger
 		}
 	default:
 		h.failures, h.failing = 0, time.Time{}
 		if r.poll == PollRead {
 			h.read, h.repairs = condition, r.repairs
+			h.counted(r, now)
 		} else {
 			condition = cmp.Or(h.read, OK) // it is what it was
 		}
 	}
-	h.be(condition, now)
-	out := h.trouble(s, r, now)
-	if r.moved != "" && r.moved != h.moved {
-		h.moved = r.moved
-		out = append(out, h.happened(s, "moved", now, fmt.Sprintf("it has moved for good to %s: give the source that address", r.moved)))
+	out := h.moves(s, r, now)
+	out = append(out, h.lost(s, r, now)...)
+	if r.answered() && r.poll != PollBehind {
+		condition = h.standing(condition, now)
 	}
+	_, h.certificate = untrusted(r.err)
+	h.be(condition, now)
+	out = append(h.trouble(s, r, now), out...)
 	for _, n := range r.notes {
-		if n.Kind != Conflict {
+		if n.Kind != Conflict && n.Kind != Overrun {
 			out = append(out, h.happened(s, n.Kind, now, n.Text))
 		}
 	}
@@ -260,9 +289,9 @@ func (h *health) pass(now time.Time, ago time.Duration) (out []Trouble) {
 // alarming reports whether the present condition is trouble.
 func (h *health) alarming(s tocsin.Source, now time.Time) bool {
 	switch h.condition {
-	case OK, Waiting:
+	case OK, Waiting, Moved:
 		return false
-	case Unreachable, Never, Behind:
+	case Unreachable, Never, Behind, Certificate:
 		return h.failures >= patience && (h.answered || !s.Builtin)
 	case Limited:
 		return h.answered && now.Sub(h.success) >= limitedFor || !h.answered && !s.Builtin && now.Sub(h.since) >= limitedFor
@@ -275,13 +304,16 @@ func (h *health) alarming(s tocsin.Source, now time.Time) bool {
 func (h *health) trouble(s tocsin.Source, r result, now time.Time) []Trouble {
 	if !h.alarming(s, now) {
 		// What is not yet trouble ends none: a refusal between two failures.
-		if h.condition != OK && h.condition != Empty && h.open.Key != "" {
+		if h.condition != OK && h.condition != Moved && h.condition != Empty && h.open.Key != "" {
 			return nil
 		}
 		return h.end(now, "it is well again")
 	}
-	if h.open.State == h.condition {
+	if h.open.State == h.condition && !h.again {
 		return nil
+	}
+	if h.again = false; h.condition == Overran {
+		h.toldGap = now
 	}
 	began := h.open.Since
 	if h.open.Key == "" {
@@ -291,7 +323,7 @@ func (h *health) trouble(s tocsin.Source, r result, now time.Time) []Trouble {
 	}
 	h.open = Trouble{
 		Key: "source/" + s.ID, Source: s.ID, Title: cmp.Or(s.Title, s.ID), State: h.condition, Since: began,
-		Text: h.advice(r),
+		Text: h.advice(s, r.err, now),
 	}
 	return []Trouble{h.open}
 }
@@ -309,32 +341,16 @@ func (h *health) end(now time.Time, text string) []Trouble {
 }
 
 // advice is what is wrong and what to do next.
-func (h *health) advice(r result) string {
+func (h *health) advice(s tocsin.Source, err error, now time.Time) string {
 	say := string(h.condition)
-	if r.err != nil {
-		say += ": " + r.err.Error()
+	if what := h.what(err, now); what != "" {
+		say += ": " + what
 	}
-	switch h.condition {
-	case NotFeed:
-		say += "; open the address in a browser and look for the publisher's feed"
-	case ParseFailed:
-		say += "; the document is kept in quarantine: report it. It is tried again with every poll"
-	case Quarantined:
-		say += "; the document is kept: report it. It is tried again once it has changed"
-	case Empty:
-		say += ": the document holds no entries; if this lasts, look for the publisher's present address"
-	case Repaired:
-		say += ": " + strings.Join(h.repairs, "; ") + "; items are read, but look whether all are there"
-	case LayoutChanged:
-		say += "; mend listing, or look for another address of the publisher"
-	case Limited:
-		say += "; give the source a longer every"
-	case Behind:
-		say += "; see that only one process polls this source"
-	case Never, Unreachable:
-		if r.err != nil && !strings.Contains(r.err.Error(), "; ") {
-			say += "; it is tried again at least once an hour; if this lasts, look for the publisher's present address"
-		}
+	if e, ok := errors.AsType[*fetch.Error](err); ok && h.condition != Certificate && e.Advice() != "" {
+		return say // which ends with it
+	}
+	if do := h.do(s, h.certificate); do != "" {
+		say += "; " + do
 	}
 	return say
 }
@@ -342,7 +358,8 @@ func (h *health) advice(r result) string {
 func (h *health) status(s tocsin.Source, next time.Time) SourceStatus {
 	st := SourceStatus{
 		Source: s, Condition: h.condition, Since: h.since, Success: h.success, NewItem: h.newItem, Next: next,
-		Failures: h.failures, Err: h.err, Repairs: h.repairs, Moved: h.moved, Items: h.items, Known: h.known,
+		Failures: h.failures, Err: h.err, Repairs: h.repairs, Moved: h.move.To, Move: h.move, Items: h.items, Known: h.known,
+		Do: h.do(s, h.certificate), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Entries: h.entries,
 		Polls: make(map[string]uint64, 4),
 	}
 	for i, n := range h.polls {

@@ -24,7 +24,7 @@ const (
 	Migrated = "migrated" // entries came back with other aliases: recognised, nothing published
 	Conflict = "conflict" // aliases pointed at two known entries
 	Flapping = "flapping" // an entry goes to and fro between two texts: published once a day
-	Overrun  = "overrun"  // no entry of the last document is left: some may have come and gone unseen
+	Overrun  = "overrun"  // none of what was newest in the last document is left: some may have come and gone unseen
 	Churning = "churning" // GUIDs or links change with every document: they are ignored from now on
 )
 
@@ -56,7 +56,8 @@ func Decide(st State, s tocsin.Source, d Document, at time.Time) (items []tocsin
 	c.claim()
 	c.countChurn()
 	items = c.settle(baseline)
-	c.leave(baseline)
+	c.listen(items)
+	c.leave(baseline, slices.ContainsFunc(items, func(it tocsin.Item) bool { return it.Rev == 1 }))
 	c.tidyUp(baseline)
 	return items, c.State, c.notes
 }
@@ -577,7 +578,7 @@ func (c *decision) item(v *sight, rev int, baseline bool) tocsin.Item {
 
 // leave notes which entries are in the last document. One that was cut, or holds
 // nothing, says of no entry that it has gone.
-func (c *decision) leave(baseline bool) {
+func (c *decision) leave(baseline, fresh bool) {
 	if len(c.looks) == 0 {
 		return
 	}
@@ -586,8 +587,12 @@ func (c *decision) leave(baseline bool) {
 		here[c.looks[i].to] = true
 	}
 	left, stayed := 0, 0
+	var was []bool // of the entries of the last document, in the order they came: whether they are left
 	for x := range c.entries {
 		e := &c.entries[x]
+		if e.now && e.rev > 0 && e.seen > 0 {
+			was = append(was, here[x])
+		}
 		switch {
 		case here[x]:
 			if e.now && e.rev > 0 && e.seen > 0 {
@@ -605,9 +610,21 @@ func (c *decision) leave(baseline bool) {
 			}
 		}
 	}
-	if left > 1 && stayed == 0 && !baseline && !c.loose {
-		c.note(Overrun, left, "none of the %d entries of the last document is left: others may have come and gone between two looks", left)
+	if left < 2 || baseline || c.loose {
+		return
 	}
+	if stayed == 0 {
+		c.note(Overrun, left, "none of the %d entries of the last document is left: others may have come and gone between two looks", left)
+	} else if fresh && newestLeft(was) {
+		c.note(Overrun, left, "the newest of the last document's entries are gone and %d older ones stay: others may have come and gone between two looks", stayed)
+	}
+}
+
+// newestLeft reports whether none of the newer half of some entries, at least
+// two, is there: what stays is pinned, as the oldest leave first.
+func newestLeft(was []bool) bool {
+	newer := was[len(was)-max(min(2, len(was)), len(was)/2):]
+	return len(newer) > 1 && !slices.Contains(newer, true)
 }
 
 // baselineFor bounds, in seconds, how long documents that are never whole keep

@@ -3,7 +3,6 @@ package feeds
 import (
 	"bytes"
 	"cmp"
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -123,65 +122,23 @@ func (p *Poller) hand(ctx context.Context, f finding) {
 		f.done(false)
 		return
 	}
-	t.found = append(t.found, f)
-	if t.flying {
-		p.mu.Unlock()
-		return
-	}
-	p.unhold(t)
-	if t.place >= 0 {
-		heap.Remove(&p.queue, t.place)
-	}
-	t.flying = true
+	s := t.polled()
 	p.mu.Unlock()
-	p.storeFound(context.WithoutCancel(ctx), t)
-}
-
-// storeFound stores what was found about a source's items, which nobody else
-// does meanwhile, and lets the source be polled again.
-func (p *Poller) storeFound(ctx context.Context, t *task) {
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
-	defer cancel()
-	for {
-		p.mu.Lock()
-		found, s := t.found, t.source
-		t.found = nil
-		if len(found) == 0 {
-			p.land(t)
-			sooner := t.next.Before(p.until)
-			p.mu.Unlock()
-			if sooner {
-				p.wakeUp()
-			}
-			return
-		}
-		p.mu.Unlock()
-		err := p.appendFound(ctx, t, s, found)
+	p.polls.Go(func() { // the source may be slow: others' pages need not wait
+		t.turn <- struct{}{}
+		defer func() { <-t.turn }()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeWithin)
+		defer cancel()
+		err := p.appendFound(ctx, t, s, f.item)
 		if err != nil {
-			p.Slog.Warn("what was found about items was not stored", "stage", "poll", "source", s.ID, "err", err)
+			p.Slog.Warn("what was found about an item was not stored", "stage", "poll", "source", s.ID, "item", f.item.ID, "err", err)
 		}
-		for _, f := range found {
-			f.done(err != nil)
-		}
-	}
+		f.done(err != nil)
+	})
 }
 
-// land ends a flight. What was found meanwhile is stored at once.
-func (p *Poller) land(t *task) {
-	switch {
-	case len(t.found) > 0:
-		p.polls.Go(func() { p.storeFound(context.Background(), t) })
-		return
-	case t.gone:
-		delete(p.tasks, t.source.ID)
-	default:
-		heap.Push(&p.queue, t)
-	}
-	t.flying = false
-}
-
-// appendFound appends records about items, unless these were revised meanwhile.
-func (p *Poller) appendFound(ctx context.Context, t *task, s tocsin.Source, found []finding) error {
+// appendFound appends a record about an item, unless that was revised meanwhile.
+func (p *Poller) appendFound(ctx context.Context, t *task, s tocsin.Source, it tocsin.Item) error {
 	if !t.loaded {
 		if err := p.begin(ctx, t, s); err != nil {
 			return err
@@ -193,11 +150,10 @@ func (p *Poller) appendFound(ctx context.Context, t *task, s tocsin.Source, foun
 		}
 	}
 	for range fetches {
-		items := t.state.still(found)
-		if len(items) == 0 {
+		if !t.state.latest(it) {
 			return nil
 		}
-		last, err := p.Log.Append(ctx, s.ID, t.state.Seq, items)
+		last, err := p.Log.Append(ctx, s.ID, t.state.Seq, []tocsin.Item{it})
 		if behind, ok := errors.AsType[*tocsin.BehindError](err); ok {
 			moved, err := p.catchUp(ctx, t, s)
 			if err != nil {
@@ -211,42 +167,34 @@ func (p *Poller) appendFound(ctx context.Context, t *task, s tocsin.Source, foun
 		if err != nil {
 			return fmt.Errorf("store pages of %s: %w", s.ID, err)
 		}
-		return p.learnFound(ctx, t, s, items, last)
+		p.learnFound(ctx, t, s, it, last)
+		return nil
 	}
 	return fmt.Errorf("store pages of %s: the log moved %d times in a row", s.ID, fetches)
 }
 
-// still are the items of findings that are about the latest revision.
-func (st *State) still(found []finding) (items []tocsin.Item) {
-	for _, f := range found {
-		if x := st.named(f.item.ID); x < 0 || int(st.entries[x].rev) <= f.item.Rev {
-			items = append(items, f.item)
-		}
-	}
+// latest reports whether no later revision than an item's is known.
+func (st *State) latest(it tocsin.Item) bool {
+	x := st.named(it.ID)
 	st.tidy()
-	return items
+	return x < 0 || int(st.entries[x].rev) <= it.Rev
 }
 
-func (p *Poller) learnFound(ctx context.Context, t *task, s tocsin.Source, items []tocsin.Item, last uint64) error {
+func (p *Poller) learnFound(ctx context.Context, t *task, s tocsin.Source, it tocsin.Item, last uint64) {
 	next := t.state.clone()
-	next.Seq = last
-	for _, it := range items {
-		if !it.Withdrawn.IsZero() {
-			next.withdraw(it.ID)
-		}
+	next.Validators, next.address, next.Seq = t.state.Validators, t.state.address, last
+	if !it.Withdrawn.IsZero() {
+		next.withdraw(it.ID)
+		next.tidy()
 	}
-	next.tidy()
 	t.unsaved = t.unsaved || next.changed
-	next.Validators, next.address = t.state.Validators, t.state.address
-	t.state = &next
-	if next.Len() <= keepEntries {
-		return nil
+	if t.state = &next; next.Len() <= keepEntries {
+		return
 	}
-	defer func() { t.state = nil }()
+	t.state = nil
 	if err := p.Log.Save(ctx, s.ID, next.Encode()); err != nil {
 		p.Slog.Warn("state was not saved", "stage", "poll", "source", s.ID, "err", err)
 	}
-	return nil
 }
 
 // withdraw notes that an entry was published as withdrawn: should it come back,

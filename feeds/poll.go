@@ -25,7 +25,7 @@ func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
 		}
 	}
 	for range fetches {
-		r, err := p.Get(ctx, s.URL, t.known(s, time.Now()))
+		r, err := p.Get(ctx, s.URL, p.ask(t, s, time.Now()))
 		if err != nil {
 			return fetchFailed(err)
 		}
@@ -33,12 +33,23 @@ func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
 			p.leftUnchanged(ctx, t, s)
 			return result{poll: PollUnchanged, condition: OK, moved: r.Moved, at: r.At}
 		}
+		if p.Hubs != nil && s.Kind == WebSub {
+			p.Hubs.read(s, r)
+		}
 		res, moved := p.take(ctx, t, s, r)
 		if !moved {
 			return res
 		}
 	}
 	return result{poll: PollBehind, condition: Behind, err: fmt.Errorf("store items of %s: the log moved %d times in a row", s.ID, fetches)}
+}
+
+// ask is what to ask with: for everything where the source's hubs are not known.
+func (p *Poller) ask(t *task, s tocsin.Source, now time.Time) fetch.Validators {
+	if p.Hubs != nil && s.Kind == WebSub && !p.Hubs.knows(s) {
+		return fetch.Validators{}
+	}
+	return t.known(s, now)
 }
 
 // known are the validators to ask with: none if they are of another address or
@@ -68,7 +79,7 @@ func (p *Poller) load(ctx context.Context, t *task, s tocsin.Source) error {
 		p.Slog.Warn("state is rebuilt from the log", "stage", "poll", "source", s.ID, "err", err)
 		st = State{}
 	}
-	t.state = &st
+	t.state, t.rhythm = &st, st.rhythm
 	return nil
 }
 
@@ -133,6 +144,12 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 		p.visits.remember(tocsin.Raw{Source: s.ID, Of: tocsin.RawDocument, Address: cmp.Or(r.URL, s.URL), Type: r.Type, At: at, Body: r.Body})
 	}
 	release() // storing waits for the disk, and many can do that together
+	gap := gapOf(notes, t.health.success, at)
+	if more := p.fill(ctx, s, r, &next, gap); len(more) > 0 {
+		d.Items = append(slices.Clip(d.Items), more...)
+		items, next, notes = Decide(*t.state, s, d, at)
+		next.leave(s.ID, more)
+	}
 	moved, err := p.store(ctx, t, s, items, &next)
 	if err != nil {
 		return result{poll: PollNotStored, condition: NotStored, err: err, writing: len(items) > 0}, false
@@ -142,8 +159,8 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 		return result{}, true
 	}
 	p.left(s.ID, &next)
-	p.keep(ctx, t, s, &next, r.Validators)
-	res = result{poll: PollRead, condition: OK, items: len(items), notes: notes, moved: r.Moved, at: at}
+	p.keep(ctx, t, s, &next, t.after(s, r))
+	res = result{poll: PollRead, condition: OK, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
 	switch {
 	case shrunk != nil:
 		res.condition, res.err = LayoutChanged, shrunk
@@ -174,7 +191,7 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 	t.probed = true
 	switch {
 	case err == nil:
-		d.Cut = d.Cut || r.Cut
+		d.Cut = d.Cut || r.Cut || r.Pushed
 		return d, res, true
 	case crashed:
 		res = result{poll: PollUnreadable, condition: ParseFailed, err: err}
@@ -182,6 +199,9 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return d, result{poll: PollFailed, condition: Unreachable, err: cmp.Or(r.Fault, err), network: true}, false
 	default:
 		res = t.misread(err)
+		if c, what := wall(s.URL, r); c != "" {
+			res.condition, res.err = c, errors.New(what)
+		}
 	}
 	p.quarantine(ctx, t, s, hash, err, r.Body)
 	return d, res, false
@@ -282,7 +302,7 @@ func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State
 	t.stored(s)
 	next.Validators, next.address = v, addressOf(s)
 	t.validators, t.ofKind, t.ofURL, t.settles = v, s.Kind, s.URL, next.Settles()
-	t.state = next
+	t.state, t.rhythm = next, next.rhythm
 	t.unsaved = t.unsaved || next.changed
 	if t.unsaved || time.Since(t.saved) >= saveEvery {
 		if err := p.Log.Save(ctx, s.ID, next.Encode()); err != nil {

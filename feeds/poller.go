@@ -61,6 +61,7 @@ type Poller struct {
 	Before     func(r fetch.Response)                                                            // a test's, before a document is read; nil is allowed
 	Quarantine func(ctx context.Context, source, reason string, body []byte) error               // keeps a document that could not be read; nil means that none is kept
 	Fetched    func(source string, at time.Time)                                                 // a source answered; nil is allowed
+	Recall     func(source string) SourceStatus                                                  // how a source was when it was last watched, the zero value if that is not known; must be quick; nil means that nothing is
 	Report     func(Trouble)                                                                     // in the order in which troubles begin, change and end; must not block for long; nil is allowed
 	Keep       func(ctx context.Context, r tocsin.Raw) error                                     // keeps the evidence for an item of an alert; nil means that none is kept
 	Stored     func(ctx context.Context, seq uint64) (tocsin.Item, error)                        // reads a record of the log of items; nil means that nothing is told as withdrawn
@@ -68,6 +69,7 @@ type Poller struct {
 	Workers    int                                                                               // most polls at a time; 0 means 64
 	Paused     func() bool                                                                       // true keeps every source from being polled, looked at each second: our disk is full; nil means never
 	Least      time.Duration                                                                     // shortest time between polls of a source; 0 means 10 s
+	Hubs       *Subscriber                                                                       // of sources of kind websub; nil means that they are polled only
 
 	visits visits
 
@@ -108,15 +110,19 @@ type task struct {
 	source tocsin.Source
 	host   string
 	next   time.Time
-	place  int  // in the queue; -1 if it is not there
-	flying bool // a poll is in flight
-	gone   bool // the source is no longer set
+	place  int           // in the queue; -1 if it is not there
+	flying bool          // a poll is in flight
+	gone   bool          // the source is no longer set
+	ended  time.Time     // when the last poll ended
+	again  bool          // a poll is wanted as soon as the one in flight has ended
+	turn   chan struct{} // held by whoever polls the source or takes what was pushed
 	health health
 
-	// Only the poll in flight touches these.
+	// Only who holds turn touches these.
 	loaded     bool
 	probed     bool
 	state      *State // nil before the first document, or when it is too large to keep
+	rhythm     *rhythm
 	validators fetch.Validators
 	ofKind     string // what validators are of
 	ofURL      string
@@ -127,8 +133,6 @@ type task struct {
 	listed     *listed
 	sighting   *sighting // of the poll in flight
 	short      time.Time // since when the page has had too few entries; zero while it has not
-
-	found []finding // about its items, to be stored next
 }
 
 func (p *Poller) least() time.Duration { return cmp.Or(p.Least, minPace) }
@@ -141,6 +145,9 @@ func (p *Poller) init() {
 		p.Slog = cmp.Or(p.Slog, slog.Default())
 		p.Workers = cmp.Or(p.Workers, 64)
 		p.visits.init()
+		if p.Hubs != nil {
+			p.Hubs.serve(p)
+		}
 	})
 }
 
@@ -171,7 +178,11 @@ func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
 	s.Every = max(cmp.Or(s.Every, defaultPace), p.least())
 	t := p.tasks[s.ID]
 	if t == nil {
-		t = &task{source: s, host: hostOf(s.URL), place: -1, next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
+		t = &task{source: s, place: -1, turn: make(chan struct{}, 1), next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
+		if p.Recall != nil {
+			t.health.restore(s, p.Recall(s.ID))
+		}
+		t.host = hostOf(t.polled().URL)
 		p.tasks[s.ID] = t
 		p.hosts[t.host]++
 		heap.Push(&p.queue, t)
@@ -190,15 +201,21 @@ func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
 		}
 		return
 	}
-	p.unhold(t)
-	p.drop(p.hosts, t.host)
-	t.host = hostOf(s.URL)
-	p.hosts[t.host]++
+	t.health.move = Move{}
+	p.rehost(t)
 	t.health.failures = 0
 	if !t.flying {
 		t.next = now.Add(rand.N(spread + 1))
 		p.requeue(t)
 	}
+}
+
+// rehost counts a source for the host that it is polled at now.
+func (p *Poller) rehost(t *task) {
+	p.unhold(t)
+	p.drop(p.hosts, t.host)
+	t.host = hostOf(t.polled().URL)
+	p.hosts[t.host]++
 }
 
 func (p *Poller) requeue(t *task) {
@@ -270,7 +287,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		if t != nil {
 			p.polls.Go(func() {
 				defer func() { <-slots }()
-				p.finish(t, s, host, p.poll(ctx, t, s))
+				p.look(ctx, t, s, host)
 			})
 			continue
 		}
@@ -309,7 +326,7 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 		}
 		p.busy[t.host]++
 		t.flying = true
-		return t, t.source, t.host, 0
+		return t, t.polled(), t.host, 0
 	}
 	p.until = now.Add(time.Hour)
 	return nil, tocsin.Source{}, "", time.Hour
@@ -319,6 +336,7 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	now := time.Now()
 	p.mu.Lock()
+	t.flying, t.ended = false, now
 	p.drop(p.busy, host)
 	held := p.held[host]
 	if len(held) > 0 {
@@ -327,10 +345,12 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	} else {
 		delete(p.held, host)
 	}
-	if !t.gone {
+	if t.gone {
+		delete(p.tasks, t.source.ID)
+	} else {
 		p.note(t, s, host, &r, now)
+		heap.Push(&p.queue, t)
 	}
-	p.land(t)
 	changed := t.health.since.Equal(now)
 	sooner := len(held) > 0 || t.next.Before(p.until)
 	p.mu.Unlock()
@@ -362,7 +382,7 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 		return
 	}
 	if s.Canary { // what becomes of it is told by where it does not arrive
-		t.next = now.Add(t.pace(*r, false, p.least()))
+		t.next = now.Add(t.pace(*r, false, p.least(), s.Every))
 		return
 	}
 	p.listen(host, r, now)
@@ -371,18 +391,22 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 		t.health.known = t.state.Len()
 		t.health.answered = t.health.answered || t.state.Read || t.state.Len() > 0
 	}
+	t.health.follow(t.rhythm)
 	first := t.health.polls == [len(t.health.polls)]uint64{}
-	p.out = append(p.out, t.health.record(s, *r, now)...)
-	t.next = now.Add(t.pace(*r, first, p.least()))
-	if t.source.URL != s.URL || t.source.Kind != s.Kind { // changed meanwhile
+	p.out = append(p.out, t.health.record(t.source, *r, now)...)
+	t.next = now.Add(t.pace(*r, first, p.least(), p.every(t, now)))
+	if t.again {
+		t.again, t.next = false, now.Add(p.least())
+	}
+	if at := t.polled(); at.URL != s.URL || at.Kind != s.Kind { // changed meanwhile, or moved
 		t.next = now
+		p.rehost(t)
 	}
 }
 
 // pace is how long to wait after a poll. After the first, sources that were
 // set together are spread over their interval.
-func (t *task) pace(r result, first bool, least time.Duration) time.Duration {
-	every := t.source.Every
+func (t *task) pace(r result, first bool, least, every time.Duration) time.Duration {
 	wait := every - every/10 + rand.N(every/5)
 	switch {
 	case r.poll == PollLimited:
@@ -416,7 +440,9 @@ func (p *Poller) Status() []SourceStatus {
 		if t.flying {
 			next = time.Time{}
 		}
-		out = append(out, t.health.status(t.source, next))
+		st := t.health.status(t.source, next)
+		st.Push = p.pushStatus(t.source)
+		out = append(out, st)
 	}
 	slices.SortFunc(out, func(a, b SourceStatus) int { return cmp.Compare(a.Source.ID, b.Source.ID) })
 	return out

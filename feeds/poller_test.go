@@ -543,7 +543,7 @@ func TestABuiltInSourceThatNeverAnsweredIsListedOnly(t *testing.T) {
 }
 
 func TestWhatCannotBeParsedIsKeptOnceReportedAndTriedAgain(t *testing.T) {
-	for body, want := range map[string]Condition{"<html>a page</html>": NotFeed, "panic": ParseFailed} {
+	for body, want := range map[string]Condition{"<html>a page</html>": NoLonger, "panic": ParseFailed} {
 		synctest.Test(t, func(t *testing.T) {
 			s := source(1)
 			b := newBench(t, s)

@@ -29,6 +29,7 @@ type State struct {
 	entries []known  // in the order they were first seen
 	alias   []alias  // by hash, unless index is set
 	lost    []lost   // values that do not discriminate, by hash
+	rhythm  *rhythm  // of what was new; nil before the first document
 	index   *indexes // while much is looked up and changed
 	changed bool     // more than dates, validators and Seq differs from what was decoded or decided on
 }
@@ -366,6 +367,9 @@ func (st *State) Apply(it tocsin.Item) {
 	st.V, st.Read, st.loose, st.changed = stateVersion, true, true, true
 	if st.begun == 0 {
 		st.begun = max(1, it.Seen.Unix())
+	}
+	if it.Rev == 1 {
+		st.hear(it.Seen, it.Baseline)
 	}
 	var f folder
 	v := st.look(&f, it.Source, it.GUID, it.URL, f.gist(it.Source, it.Title, it.Text))

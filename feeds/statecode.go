@@ -11,7 +11,7 @@ import (
 
 const (
 	stateMagic   = 0x53
-	stateVersion = 1
+	stateVersion = 2 // 2 added the rhythm
 )
 
 // A NewerStateError means that a state was written by a newer tocsin.
@@ -32,8 +32,8 @@ const (
 	flagWithdrawn
 )
 
-// Encode writes the state: magic byte, version byte, head, entries, aliases and
-// lost values, and the CRC-32 of all that. Numbers are little-endian or
+// Encode writes the state: magic byte, version byte, head, entries, aliases,
+// lost values and rhythm, and the CRC-32 of all that. Numbers are little-endian or
 // varints. An entry takes about 90 bytes.
 func (st State) Encode() []byte {
 	if st.index != nil {
@@ -65,6 +65,7 @@ func (st State) Encode() []byte {
 	for _, l := range st.lost {
 		b = le.AppendUint16(le.AppendUint64(b, l.hash), l.day)
 	}
+	b = st.rhythm.encode(b)
 	return le.AppendUint32(b, crc32.ChecksumIEEE(b))
 }
 
@@ -134,6 +135,9 @@ func DecodeState(b []byte) (State, error) {
 	st.lost = make([]lost, d.count(10))
 	for i := range st.lost {
 		st.lost[i] = lost{d.uint64(), d.uint16()}
+	}
+	if b[1] > 1 {
+		st.rhythm = d.rhythm()
 	}
 	if d.bad || len(d.b) > 0 {
 		return State{}, errState

@@ -47,10 +47,11 @@ func (p *Poller) pending(answered map[string]answer, now time.Time) int {
 func (p *Poller) forgive(now time.Time) {
 	for _, t := range p.tasks {
 		h := &t.health
-		if h.failures == 0 || now.Sub(h.failing) > outageWindow || t.flying || h.condition != Unreachable && h.condition != Never {
+		if h.failures == 0 || now.Sub(h.failing) > outageWindow || t.flying || h.condition != Unreachable && h.condition != Never && h.condition != Certificate {
 			continue
 		}
 		h.failures, h.failing = 0, time.Time{}
+		h.condition, h.since = h.prior, h.priorSince
 		p.out = append(p.out, h.end(now, "it was our own outage")...)
 		if soon := now.Add(t.source.Every); soon.Before(t.next) && t.place >= 0 {
 			t.next = soon

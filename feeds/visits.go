@@ -279,7 +279,7 @@ func (p *Poller) runVisits(ctx context.Context) {
 		if n, wait := p.visits.due(time.Now()); n != nil {
 			looks.Go(func() {
 				defer func() { <-slots }()
-				p.look(ctx, n)
+				p.call(ctx, n)
 			})
 			continue
 		} else {
@@ -321,8 +321,8 @@ func (v *visits) due(now time.Time) (*visit, time.Duration) {
 	return nil, time.Hour
 }
 
-// look visits an address and does with what is there what the visit is for.
-func (p *Poller) look(ctx context.Context, n *visit) {
+// call visits an address and does with what is there what the visit is for.
+func (p *Poller) call(ctx context.Context, n *visit) {
 	r, err := fetch.Response{}, errRefused
 	if n.what == forDocument || !p.visits.refused(n.site) {
 		r, err = p.Get(ctx, n.url, fetch.Validators{})

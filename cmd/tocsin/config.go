@@ -59,8 +59,10 @@ type Config struct {
 	Heartbeat tocsin.Secret `json:"heartbeat,omitempty"` // address that is called while canaries come through; "" means none
 	Listen    struct {
 		Private string `json:"private,omitempty"` // host:port
+		Public  string `json:"public,omitempty"`  // host:port; for hubs
 	} `json:"listen"`
-	NATS struct {
+	PublicURL string `json:"public_url,omitempty"` // where the world reaches listen.public; without "/" at its end
+	NATS      struct {
 		URL      string `json:"url,omitempty"` // "" means the embedded server
 		Creds    string `json:"creds,omitempty"`
 		CA       string `json:"ca,omitempty"`

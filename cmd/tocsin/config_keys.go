@@ -52,7 +52,11 @@ func (r *reader) top() keys {
 			"allow": r.list(r.allow),
 		}),
 		"heartbeat": r.secret(&c.Heartbeat),
-		"listen":    r.section(keys{"private": r.text(&c.Listen.Private, isListen)}),
+		"listen": r.section(keys{
+			"private": r.text(&c.Listen.Private, isListen),
+			"public":  r.text(&c.Listen.Public, isListen),
+		}),
+		"public_url": r.publicURL,
 		"nats": r.section(keys{
 			"url":      r.text(&c.NATS.URL, isNATS),
 			"creds":    r.file(&c.NATS.Creds),
@@ -246,6 +250,7 @@ func (r *reader) check() {
 	r.checkQueries()
 	r.checkDestinations()
 	r.checkEmail()
+	r.checkPublic()
 	cert, key := r.given["nats.cert"], r.given["nats.key"]
 	if cert != nil && key == nil {
 		r.fault(cert, "nats.cert needs nats.key beside it")

@@ -98,6 +98,13 @@ func (m *metrics) writeSources(w io.Writer) {
 	for _, state := range []string{tocsin.PageRead, tocsin.PagePDF, tocsin.PageGone, tocsin.PageUnread} {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_pages_total{state=%q}", state), pages[state])
 	}
+	var pushes map[string]uint64
+	if h := m.s.poller.Hubs; h != nil {
+		pushes = h.Counts()
+	}
+	for _, result := range feeds.Pushes {
+		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_pushes_total{result=%q}", result), pushes[result])
+	}
 	for kind, n := range items {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_items_total{kind=%q}", kind), n)
 	}

@@ -38,6 +38,7 @@ func (s *service) own(mine func(string) bool) {
 	s.mu.Lock()
 	sources := slices.Clone(s.cfg.Sources)
 	s.mu.Unlock()
+	s.watching(slices.Clone(sources))
 	if s.canary != nil {
 		sources = append(sources, s.canary.source())
 	}
@@ -80,9 +81,9 @@ func (s *service) reload(ctx context.Context) error {
 
 func (s *service) take(ctx context.Context, cfg *Config) error {
 	old := s.cfg
-	if old.Data != cfg.Data || old.Listen != cfg.Listen || old.NATS != cfg.NATS {
-		s.Log.Warn("data, listen and nats are read at the start only: restart to change them")
-		cfg.Data, cfg.Listen, cfg.NATS = old.Data, old.Listen, old.NATS
+	if old.Data != cfg.Data || old.Listen != cfg.Listen || old.PublicURL != cfg.PublicURL || old.NATS != cfg.NATS {
+		s.Log.Warn("data, listen, public_url and nats are read at the start only: restart to change them")
+		cfg.Data, cfg.Listen, cfg.PublicURL, cfg.NATS = old.Data, old.Listen, old.PublicURL, old.NATS
 	}
 	var out *outside
 	if !reflect.DeepEqual([]any{old.Slack, old.Email, old.Fetch, old.Contact}, []any{cfg.Slack, cfg.Email, cfg.Fetch, cfg.Contact}) {

@@ -33,6 +33,7 @@ type serviceOptions struct {
 	Canary   bool // send canaries through
 	Reload   <-chan *Config
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // of a test, for all that is foreign
+	Listen   func(network, addr string) (net.Listener, error)                  // of a test, for listen.public
 	Ready    func()
 }
 
@@ -59,11 +60,12 @@ type service struct {
 
 	condemned map[string]bool // sources of which a document is in quarantine
 	nudge     chan struct{}   // tokens or passwords changed
+	watched   chan []tocsin.Source
 }
 
 // newService opens everything and applies the configuration. Nothing runs yet.
 func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service, err error) {
-	s := &service{serviceOptions: o, cfg: cfg, started: time.Now(), mine: func(string) bool { return false }, told: map[string]time.Time{}, nudge: make(chan struct{}, 1)}
+	s := &service{serviceOptions: o, cfg: cfg, started: time.Now(), mine: func(string) bool { return false }, told: map[string]time.Time{}, nudge: make(chan struct{}, 1), watched: make(chan []tocsin.Source, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -100,6 +102,9 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 		}
 	}
 	s.poller = s.newPoller()
+	if s.poller.Hubs, err = s.newHubs(ctx); err != nil {
+		return nil, err
+	}
 	s.metrics = newMetrics(s)
 	if s.Serve && s.server != nil { // only now is there something to reach
 		return s, s.server.Serve()
@@ -181,6 +186,10 @@ func (s *service) Run(ctx context.Context) error {
 	}
 	if addr := s.cfg.Listen.Private; addr != "" {
 		g.Go(func() error { return s.listen(ctx, addr) })
+	}
+	if s.poller.Hubs != nil {
+		g.Go(func() error { return s.listenPublic(ctx, s.cfg.Listen.Public) })
+		g.Go(func() error { return s.leaveHubs(ctx) })
 	}
 	g.Go(func() error { return s.reload(ctx) })
 	return g.Wait()

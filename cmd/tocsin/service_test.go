@@ -86,7 +86,8 @@ type rig struct {
 	env    map[string]string
 	reload chan *Config
 	canary bool
-	before func(*service) // is told before it runs
+	before func(*service)                                   // is told before it runs
+	listen func(network, addr string) (net.Listener, error) // for listen.public
 	end    func()
 }
 
@@ -275,7 +276,7 @@ func (r *rig) start(cfg *Config) *service {
 	r.reload = make(chan *Config)
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := newService(ctx, cfg, serviceOptions{
-		Log: log, Terminal: r.term, Poll: true, Match: true, Send: true, Dial: r.dial, Reload: r.reload, Canary: r.canary,
+		Log: log, Terminal: r.term, Poll: true, Match: true, Send: true, Dial: r.dial, Reload: r.reload, Canary: r.canary, Listen: r.listen,
 	})
 	if err != nil {
 		r.t.Fatal(err)

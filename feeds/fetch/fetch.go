@@ -47,12 +47,14 @@ type Response struct {
 	Body       []byte     // decompressed
 	Type       string     // the Content-Type header as it came
 	Location   string     // the Content-Location header, absolute, or ""
+	Links      []string   // the Link headers as they came
 	URL        string     // after redirects; without user and password
 	Moved      string     // where permanent redirects (301, 308) alone led; "" if none or if a temporary one is among them
 	Validators Validators // for the next request
 	At         time.Time  // when the last byte of the body had been read; UTC
 	Cut        bool       // the body ended before its end or cannot be decompressed to it: Body is what there was, Validators are zero
 	Fault      error      // with Cut: what ended it, an *Error; otherwise nil
+	Pushed     bool       // a hub sent it: it may hold only what is new, and has no validators
 }
 
 // Config is how foreign addresses are fetched. The zero value works.
@@ -352,7 +354,7 @@ func (c *Client) whole(x *exchange, u *url.URL, resp *http.Response, v Validator
 
 // about is what resp, which u gave and which has been read, tells of itself.
 func about(u *url.URL, resp *http.Response) Response {
-	r := Response{URL: bare(u), Type: resp.Header.Get("Content-Type"), At: time.Now().UTC()}
+	r := Response{URL: bare(u), Type: resp.Header.Get("Content-Type"), Links: resp.Header["Link"], At: time.Now().UTC()}
 	if l := resp.Header.Get("Content-Location"); l != "" {
 		if at, err := u.Parse(l); err == nil && (at.Scheme == "http" || at.Scheme == "https") {
 			r.Location = bare(at)
