@@ -39,6 +39,8 @@ func (s *service) own(mine func(string) bool) {
 	s.mine = mine
 	sources := slices.Clone(s.cfg.Sources)
 	s.mu.Unlock()
+	s.recall()
+	defer s.known.Store(nil)
 	s.poller.Set(slices.DeleteFunc(sources, func(src tocsin.Source) bool { return !mine(src.ID) }))
 }
 
