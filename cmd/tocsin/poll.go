@@ -18,6 +18,7 @@ func (s *service) newPoller() *feeds.Poller {
 		Get:        s.get,
 		Before:     func(r fetch.Response) { suffer(r.Body) },
 		Quarantine: s.logs.Quarantine,
+		Recall:     s.wasLast,
 		Report:     s.trouble,
 		Keep:       s.logs.Keep,
 		Stored:     s.logs.Item,

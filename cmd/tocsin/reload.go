@@ -42,6 +42,8 @@ func (s *service) own(mine func(string) bool) {
 	if s.canary != nil {
 		sources = append(sources, s.canary.source())
 	}
+	s.recall()
+	defer s.known.Store(nil)
 	s.poller.Set(slices.DeleteFunc(sources, func(src tocsin.Source) bool { return !mine(src.ID) }))
 	s.mu.Lock()
 	s.mine = mine

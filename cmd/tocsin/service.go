@@ -53,6 +53,7 @@ type service struct {
 	started   time.Time
 	ready     atomic.Bool
 	outside   atomic.Pointer[outside]
+	known     atomic.Pointer[map[string]feeds.SourceStatus] // how sources were when they were last watched; nil but while sources are taken
 
 	mu   sync.Mutex
 	mine func(source string) bool
