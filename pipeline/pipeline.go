@@ -54,6 +54,10 @@ type Config struct {
 	// Required with Poll.
 	Reading func() map[string]Reading
 
+	// Sources is called with the sources that people added to those of the file,
+	// in order, whenever they change. Nil means nothing.
+	Sources func(added []tocsin.Source)
+
 	Traits  func(kind string) Traits                                                   // required with Send
 	Prepare func(context.Context, tocsin.Delivery) (Ready, error)                      // required with Send
 	Find    func(context.Context, tocsin.Delivery) (ref string, found bool, err error) // required with Send
@@ -123,7 +127,7 @@ func Run(ctx context.Context, logs *Logs, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("start pipeline: %w", err)
 	}
-	vw.lag, vw.report, vw.clear = cfg.lag, cfg.Report, cfg.Clear
+	vw.lag, vw.report, vw.clear, vw.restock = cfg.lag, cfg.Report, cfg.Clear, cfg.Sources
 	g, run := errgroup.WithContext(ctx)
 	g.Go(func() error { return bk.follow(run, logs) })
 	g.Go(func() error { return vw.follow(run, logs) })

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"reflect"
-	"slices"
 	"strings"
 
-	"tocsin"
 	"tocsin/pipeline"
 )
 
@@ -37,9 +35,8 @@ func (s *service) apply(ctx context.Context, cfg *Config) error {
 func (s *service) own(mine func(string) bool) {
 	s.mu.Lock()
 	s.mine = mine
-	sources := slices.Clone(s.cfg.Sources)
 	s.mu.Unlock()
-	s.poller.Set(slices.DeleteFunc(sources, func(src tocsin.Source) bool { return !mine(src.ID) }))
+	s.setSources()
 }
 
 // reload takes configurations as they come, each whole.
@@ -88,9 +85,8 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 	}
 	s.mu.Lock()
 	s.cfg = cfg
-	mine := s.mine
 	s.mu.Unlock()
-	s.own(mine)
+	s.setSources()
 	s.operators.Set(operatorDestinations(cfg))
 	return nil
 }

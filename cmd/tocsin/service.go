@@ -51,10 +51,12 @@ type service struct {
 	ready     atomic.Bool
 	outside   atomic.Pointer[outside]
 
-	mu   sync.Mutex
-	mine func(source string) bool
-	told map[string]time.Time // owners, by destination
+	mu    sync.Mutex
+	mine  func(source string) bool
+	added []tocsin.Source      // by people, beside those of cfg
+	told  map[string]time.Time // owners, by destination
 
+	setting   sync.Mutex      // orders changes of what the poller polls
 	condemned map[string]bool // sources of which a document is in quarantine
 	nudge     chan struct{}   // tokens or passwords changed
 }
@@ -178,7 +180,7 @@ func (s *service) audit(ctx context.Context) ([]string, error) {
 func (s *service) pipelineConfig() pipeline.Config {
 	cfg := pipeline.Config{
 		Poll: s.Poll, Match: s.Match, Send: s.Send, Off: s.Off, Log: s.Log, Counts: &s.counts,
-		Own: s.own, Reading: s.reading, Nudge: s.nudge,
+		Own: s.own, Sources: s.takeAdded, Reading: s.reading, Nudge: s.nudge,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,
 		Before:  func(it tocsin.Item) { suffer(it.Text) },
 		Observe: s.metrics.delivered, Report: s.operators.Report, Clear: s.operators.Clear, Tell: s.tellOwner,
