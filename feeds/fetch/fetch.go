@@ -47,6 +47,7 @@ type Response struct {
 	Body       []byte     // decompressed
 	Type       string     // the Content-Type header as it came
 	Location   string     // the Content-Location header, absolute, or ""
+	Links      []string   // the Link headers as they came
 	URL        string     // after redirects; without user and password
 	Moved      string     // where permanent redirects (301, 308) alone led; "" if none or if a temporary one is among them
 	Validators Validators // for the next request
@@ -352,7 +353,7 @@ func (c *Client) whole(x *exchange, u *url.URL, resp *http.Response, v Validator
 
 // about is what resp, which u gave and which has been read, tells of itself.
 func about(u *url.URL, resp *http.Response) Response {
-	r := Response{URL: bare(u), Type: resp.Header.Get("Content-Type"), At: time.Now().UTC()}
+	r := Response{URL: bare(u), Type: resp.Header.Get("Content-Type"), Links: resp.Header["Link"], At: time.Now().UTC()}
 	if l := resp.Header.Get("Content-Location"); l != "" {
 		if at, err := u.Parse(l); err == nil && (at.Scheme == "http" || at.Scheme == "https") {
 			r.Location = bare(at)
