@@ -55,6 +55,24 @@ func Probe(ctx context.Context, address string, get func(ctx context.Context, ur
 	return probeWith(ctx, address, Kinds, get)
 }
 
+// ProbeAs looks at an address as the kind and with the selectors that s names, and
+// no further.
+func ProbeAs(ctx context.Context, s tocsin.Source, get func(ctx context.Context, url string) (fetch.Response, error)) Probed {
+	p := &probe{ctx: ctx, get: get, left: 1, kinds: Kinds, out: Probed{URL: s.URL}, asked: map[string]bool{}}
+	l := lead{url: s.URL, kind: s.Kind, how: "the address itself", rank: byAddress, listing: s.Listing}
+	if r, ok := p.fetch(l); ok {
+		p.why = p.judge(l, r)
+	}
+	switch err := p.out.Tried; {
+	case p.why != nil:
+		p.out.Tried[0].Err = p.why
+		p.out.Advice = "the address gives " + p.why.Error()
+	case len(err) > 0 && err[0].Err != nil:
+		p.out.Advice = err[0].Err.Error()
+	}
+	return p.out
+}
+
 func probeWith(ctx context.Context, address string, kinds []Kind, get func(context.Context, string) (fetch.Response, error)) Probed {
 	p := &probe{ctx: ctx, get: get, left: MaxProbe, kinds: kinds, out: Probed{URL: address}, asked: map[string]bool{}}
 	u, err := url.Parse(strings.TrimSpace(address))
@@ -206,7 +224,7 @@ func (p *probe) fetch(l lead) (fetch.Response, bool) {
 func (p *probe) judge(l lead, r fetch.Response) error {
 	var first error
 	for _, k := range p.kinds {
-		if l.kind != "" && l.kind != k.Name || k.Name == "websub" { // which is a feed with a hub
+		if l.kind != "" && l.kind != k.Name || l.kind == "" && k.Name == "websub" { // which is a feed with a hub
 			continue
 		}
 		s := tocsin.Source{ID: "probe", Kind: k.Name, URL: l.url, Listing: l.listing}
@@ -236,7 +254,7 @@ func (p *probe) found(l lead, kind string, r fetch.Response, d Document) {
 	f.Newest, f.Reversed = newestFirst(d.Items)
 	f.Newest = f.Newest[:min(len(f.Newest), 10)]
 	f.FullText = fullText(d.Items)
-	if kind == "feed" {
+	if kind == "feed" || kind == "websub" {
 		f.Hub = hubOf(r)
 	}
 	for i, e := range d.Items {
@@ -271,7 +289,7 @@ func (f *Find) fitness(now time.Time) int {
 		f.Notes = append(f.Notes, "it holds no entries now")
 		return -100
 	}
-	n := map[string]int{"feed": 30, "sitemap": 8, "page": 12}[f.Source.Kind] + min(len(f.Doc.Items), 20)/4
+	n := map[string]int{"feed": 30, "websub": 30, "sitemap": 8, "page": 12}[f.Source.Kind] + min(len(f.Doc.Items), 20)/4
 	switch newest := dateOf(f.Newest[0]); {
 	case newest.IsZero():
 		f.Notes = append(f.Notes, "its entries have no dates")
@@ -484,6 +502,8 @@ func (p *probe) advise() {
 	switch first := p.out.Tried; {
 	case p.ctx.Err() != nil:
 		p.out.Advice = "the time ran out: try again"
+	case len(p.out.Found) > 0:
+		p.out.Advice = fmt.Sprintf("%s is a %s that holds no items now: look for the publisher's present address", p.out.Found[0].Source.URL, p.out.Found[0].Source.Kind)
 	case len(first) > 0 && first[0].Err != nil:
 		p.out.Advice = first[0].Err.Error()
 	case p.why != nil && strings.Contains(p.why.Error(), "keeps programs out"):

@@ -43,7 +43,11 @@ type slackKey struct{}
 func setScene(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	site := "http://" + loopback(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		data, err := os.ReadFile(filepath.Join(env.WorkDir, "site", filepath.Base(q.URL.Path)))
+		name := filepath.Base(q.URL.Path)
+		if q.URL.Path == "/" {
+			name = "index.html"
+		}
+		data, err := os.ReadFile(filepath.Join(env.WorkDir, "site", name))
 		if err != nil {
 			http.NotFound(w, q)
 			return

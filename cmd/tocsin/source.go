@@ -17,6 +17,7 @@ type sourceCmd struct {
 	List    sourceListCmd    `cmd:"" help:"List the sources, and where each comes from."`
 	Show    sourceShowCmd    `cmd:"" help:"Print one."`
 	Add     sourceAddCmd     `cmd:"" help:"Add one to what the service watches, or change one that was added."`
+	Probe   sourceProbeCmd   `cmd:"" help:"Find out how an address can be watched, and what would be seen."`
 	Rm      sourceRmCmd      `cmd:"" help:"Remove one that was added."`
 	History sourceHistoryCmd `cmd:"" help:"List its versions: who changed what, and when."`
 	Status  sourceStatusCmd  `cmd:"" help:"Say how each source is, as the service last knew."`

@@ -189,19 +189,60 @@ func (c sourceAddCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return c.add(a, l, wanted, s, by)
+		if err := c.fresh(wanted, s); err != nil {
+			return err
+		}
+		var seen *shownFind
+		if !c.NoProbe {
+			if s, seen, err = c.look(a, s); err != nil {
+				return err
+			}
+		}
+		return c.add(a, l, wanted, s, seen, by)
 	})
+}
+
+// fresh refuses an address that is watched already.
+func (c sourceAddCmd) fresh(wanted *pipeline.Wanted, s tocsin.Source) error {
+	if other := watchedAt(wanted, s); other != "" && !c.Force {
+		return fmt.Errorf("%s is watched already, as source %s. With --force it is added all the same", s.URL, other)
+	}
+	return nil
+}
+
+// look looks at the address first, and fills in what the flags do not say.
+func (c sourceAddCmd) look(a *app, s tocsin.Source) (tocsin.Source, *shownFind, error) {
+	p, err := a.probe(s)
+	if err != nil {
+		return s, nil, err
+	}
+	shown := probeShownAs(p)
+	if len(shown.Found) == 0 || !shown.Found[0].usable() {
+		if !c.Force {
+			return s, nil, errNothing(shown)
+		}
+		return s, nil, nil
+	}
+	seen := shown.Found[0]
+	f := seen.Source
+	s.URL, s.Kind, s.Listing = f.URL, f.Kind, f.Listing
+	s.Title, s.Lang, s.Archive = cmp.Or(s.Title, f.Title), cmp.Or(s.Lang, f.Lang), cmp.Or(s.Archive, f.Archive)
+	return s, &seen, nil
 }
 
 // An addedSource is what add prints as JSON.
 type addedSource struct {
 	shownSource
-	Done string `json:"done"`
+	Done string     `json:"done"`
+	Seen *shownFind `json:"seen,omitempty"` // what probing found
 }
 
-func (c sourceAddCmd) add(a *app, l *pipeline.Logs, wanted *pipeline.Wanted, s tocsin.Source, by string) error {
-	if other := watchedAt(wanted, s); other != "" && !c.Force {
-		return fmt.Errorf("%s is watched already, as source %s. With --force it is added all the same", s.URL, other)
+func (c sourceAddCmd) add(a *app, l *pipeline.Logs, wanted *pipeline.Wanted, s tocsin.Source, seen *shownFind, by string) error {
+	if err := c.fresh(wanted, s); err != nil {
+		return err
+	}
+	if seen != nil && !a.JSON {
+		printSeen(a, *seen)
 	}
 	s.Kind = cmp.Or(s.Kind, "feed")
 	if s.ID == "" {
@@ -219,7 +260,7 @@ func (c sourceAddCmd) add(a *app, l *pipeline.Logs, wanted *pipeline.Wanted, s t
 		if err != nil {
 			return err
 		}
-		return a.printJSON(addedSource{sourceShown(now.Sources[s.ID]), verb})
+		return a.printJSON(addedSource{sourceShown(now.Sources[s.ID]), verb, seen})
 	}
 	_, err := fmt.Fprintf(a.out, "source %s %s: %s %s\n", s.ID, verb, s.Kind, s.URL)
 	return err
@@ -258,6 +299,9 @@ func bareAddress(s string) string {
 // withScheme is an address as people write it: without https:// it is meant.
 func withScheme(s string) string {
 	s = strings.TrimSpace(s)
+	if name, home, ok := strings.Cut(strings.TrimPrefix(s, "@"), "@"); ok && strings.HasPrefix(s, "@") { // an account of Mastodon
+		return "https://" + home + "/@" + name
+	}
 	if s != "" && !strings.Contains(s, "://") && strings.Contains(s, ".") {
 		return "https://" + s
 	}
