@@ -310,7 +310,7 @@ func withScheme(s string) string {
 
 // dull are words of addresses that tell nothing of who publishes there.
 var dull = []string{
-	"www", "feed", "feeds", "rss", "atom", "rdf", "xml", "index", "html", "htm", "php", "aspx", "jsp", "json", "json1", "all",
+	"www", "feed", "feeds", "rss", "atom", "rdf", "xml", "index", "html", "htm", "php", "aspx", "jsp", "json", "json1", "rss1", "rss2", "all",
 	"default", "en", "s", "web", "home", "site", "static", "api", "v1", "v2", "sitemap", "http", "https",
 }
 
@@ -441,7 +441,11 @@ func writeSource(s tocsin.Source, indent string) string {
 			line(key, quotedYAML(value))
 		}
 	}
-	line("id", s.ID)
+	if s.ID != "" && (s.ID[0] < 'a' || slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, s.ID)) {
+		quoted("id", s.ID)
+	} else {
+		line("id", s.ID)
+	}
 	if s.Kind != "feed" {
 		line("kind", s.Kind)
 	}
