@@ -245,7 +245,11 @@ func printSeen(a *app, f shownFind) {
 func addCommand(s tocsin.Source) string {
 	args := []string{"tocsin source add " + quotedShell(s.URL), "--id " + s.ID}
 	for _, x := range [][2]string{
-		{"kind", kindFlag(s)}, {"entry", s.Listing.Entry}, {"entry-title", s.Listing.Title}, {"entry-link", s.Listing.Link}, {"entry-date", s.Listing.Date},
+		{"kind", kindFlag(s)},
+		{"entry", s.Listing.Entry},
+		{"entry-title", s.Listing.Title},
+		{"entry-link", s.Listing.Link},
+		{"entry-date", s.Listing.Date},
 		{"archive", s.Archive},
 	} {
 		if x[1] != "" {
