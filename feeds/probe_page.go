@@ -3,6 +3,7 @@ package feeds
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -112,12 +113,7 @@ func given(t html.Token, key string) string {
 func (p *probedPage) named(rel, kind, href, title string) {
 	words := strings.Fields(strings.ToLower(rel))
 	has := func(w string) bool {
-		for _, x := range words {
-			if x == w {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(words, w)
 	}
 	kind, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(kind)), ";")
 	switch {
