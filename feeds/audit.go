@@ -63,7 +63,7 @@ const stale = 365 * 24 * time.Hour
 
 func (a *Audited) judge(d Document, r fetch.Response) {
 	a.Entries, a.FullText, a.Hub = len(d.Items), fullText(d.Items), hubOf(r)
-	if newest, _ := newestFirst(d.Items); len(newest) > 0 {
+	if newest, _ := inDateOrder(d.Items); len(newest) > 0 {
 		a.Newest = dateOf(newest[0])
 	}
 	a.Condition = OK

@@ -34,6 +34,8 @@ const (
 	Behind      Condition = "behind"       // others write this source's log faster than we read it
 	NotStored   Condition = "not stored"   // our log could not be read or written
 	Outage      Condition = "our outage"   // of Trouble only: most hosts fail together
+
+	LayoutChanged Condition = "page layout changed" // entries are not where they were on the page
 )
 
 // What a poll came to.
@@ -323,6 +325,8 @@ func (h *health) advice(r result) string {
 		say += ": the document holds no entries; if this lasts, look for the publisher's present address"
 	case Repaired:
 		say += ": " + strings.Join(h.repairs, "; ") + "; items are read, but look whether all are there"
+	case LayoutChanged:
+		say += "; mend listing, or look for another address of the publisher"
 	case Limited:
 		say += "; give the source a longer every"
 	case Behind:

@@ -32,7 +32,7 @@ func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
 		if r.Unchanged {
 			return result{poll: PollUnchanged, condition: OK, moved: r.Moved, at: r.At}
 		}
-		res, moved := p.take(context.WithoutCancel(ctx), t, s, r)
+		res, moved := p.take(ctx, t, s, r)
 		if !moved {
 			return res
 		}
@@ -91,12 +91,13 @@ func (p *Poller) begin(ctx context.Context, t *task, s tocsin.Source) error {
 // take reads a document and stores what is new. It reports whether the source's
 // log has moved instead: then the tail is known now, and nothing of the document
 // was used.
-func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Response) (res result, moved bool) {
+func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Response) (res result, moved bool) {
 	p.reads <- struct{}{}
 	release := sync.OnceFunc(func() { <-p.reads })
 	defer release()
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(live), storeWithin)
 	defer cancel()
+	t.sighting = nil
 	d, res, ok := p.read(ctx, t, s, r)
 	if !ok {
 		return res, false
@@ -110,6 +111,22 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 	if at.IsZero() {
 		at = time.Now().UTC()
 	}
+	switch {
+	case len(d.More) > 0:
+		<-p.reads // others need not wait while further documents are fetched
+		d, res, ok = p.readMore(live, t, s, d)
+		p.reads <- struct{}{}
+		if !ok {
+			return res, false
+		}
+		cancel()
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(live), storeWithin)
+		defer cancel()
+		r.Validators = fetch.Validators{} // that the index is unchanged would say nothing of them
+	case len(d.Beyond) > 0:
+		t.sift(s, &d, len(t.listing(s).seen) == 0)
+	}
+	shrunk := t.shrunk(s, &d, at)
 	items, next, notes := Decide(*t.state, s, d, at)
 	release() // storing waits for the disk, and many can do that together
 	moved, err := p.store(ctx, t, s, items, &next)
@@ -117,13 +134,15 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return result{poll: PollNotStored, condition: NotStored, err: err, writing: len(items) > 0}, false
 	}
 	if moved {
-		t.validators = fetch.Validators{} // they know nothing of what was just learned
+		t.validators, t.listed = fetch.Validators{}, nil // they know nothing of what was just learned
 		return result{}, true
 	}
 	p.keep(ctx, t, s, &next, r.Validators)
 	res = result{poll: PollRead, condition: OK, items: len(items), notes: notes, moved: r.Moved, at: at}
 	switch {
-	case len(d.Items) == 0:
+	case shrunk != nil:
+		res.condition, res.err = LayoutChanged, shrunk
+	case len(d.Items) == 0 && len(d.More) == 0:
 		res.condition = Empty
 	case len(d.Repairs) > 0 || r.Cut:
 		res.condition, res.repairs = Repaired, d.Repairs
@@ -157,7 +176,7 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 	case r.Cut:
 		return d, result{poll: PollFailed, condition: Unreachable, err: cmp.Or(r.Fault, err), network: true}, false
 	default:
-		res = result{poll: PollUnreadable, condition: NotFeed, err: err}
+		res = t.misread(err)
 	}
 	p.quarantine(ctx, t, s, hash, err, r.Body)
 	return d, res, false
@@ -255,6 +274,7 @@ func (p *Poller) catchUp(ctx context.Context, t *task, s tocsin.Source) (moved b
 // keep makes next what is known. It is saved when there is more than other
 // validators in it; they alone cost at most one fetch more after a start.
 func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State, v fetch.Validators) {
+	t.stored(s)
 	next.Validators, next.address = v, addressOf(s)
 	t.validators, t.ofKind, t.ofURL, t.settles = v, s.Kind, s.URL, next.Settles()
 	t.state = next

@@ -119,6 +119,9 @@ type task struct {
 	saved      time.Time
 	unsaved    bool     // more than validators is not saved
 	bad        [32]byte // hash of the last body that was quarantined
+	listed     *listed
+	sighting   *sighting // of the poll in flight
+	short      time.Time // since when the page has had too few entries; zero while it has not
 }
 
 func (p *Poller) least() time.Duration { return cmp.Or(p.Least, minPace) }

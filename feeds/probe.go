@@ -251,7 +251,7 @@ func parseSafely(k Kind, s tocsin.Source, r fetch.Response) (d Document, err err
 func (p *probe) found(l lead, kind string, r fetch.Response, d Document) {
 	f := Find{How: l.how, Doc: d, Moved: r.Moved}
 	f.Source = tocsin.Source{Kind: kind, URL: cmp.Or(r.Moved, l.url), Title: clipped(d.Feed.Title), Lang: strings.TrimSpace(d.Feed.Lang), Listing: l.listing}
-	f.Newest, f.Reversed = newestFirst(d.Items)
+	f.Newest, f.Reversed = inDateOrder(d.Items)
 	f.Newest = f.Newest[:min(len(f.Newest), 10)]
 	f.FullText = fullText(d.Items)
 	if kind == "feed" || kind == "websub" {
@@ -329,9 +329,9 @@ func dateOf(e Entry) time.Time {
 	return e.Published
 }
 
-// newestFirst are entries in order of their dates, if most have one, and whether
+// inDateOrder are entries in order of their dates, if most have one, and whether
 // the document has them the other way round.
-func newestFirst(entries []Entry) (out []Entry, reversed bool) {
+func inDateOrder(entries []Entry) (out []Entry, reversed bool) {
 	out = slices.Clone(entries)
 	dated, up, down := 0, 0, 0
 	for i, e := range out {

@@ -148,12 +148,12 @@ func (p *probedPage) anchor(t *html.Token, label string) {
 	switch {
 	case isFeedType(kind), feedLike(href):
 		p.lead(&p.feeds, href, "the page links to it", byLink, label)
-	case hasWord(label, "rss") || hasWord(label, "atom") || hasWord(label, "feeds") || hasWord(label, "webfeed"):
+	case saysWord(label, "rss") || saysWord(label, "atom") || saysWord(label, "feeds") || saysWord(label, "webfeed"):
 		p.lead(&p.overview, href, "a page about its feeds links to it", byLink, label)
 	}
 }
 
-func hasWord(text, word string) bool {
+func saysWord(text, word string) bool {
 	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
 		if w == word {
 			return true

@@ -192,7 +192,7 @@ func TestProbeTellsWhatAFeedIsLike(t *testing.T) {
 	}
 	items := p.Found[0].Doc.Items
 	slices.Reverse(items)
-	if newest, reversed := newestFirst(items); !reversed || newest[0].Title != "c" {
+	if newest, reversed := inDateOrder(items); !reversed || newest[0].Title != "c" {
 		t.Errorf("the oldest first: %v, newest %q", reversed, newest[0].Title)
 	}
 	p, _ = probed(t, probeSite{"https://mfa.example/rss": probeFeed("x", "")}, "https://mfa.example/rss")

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/text/language"
 
 	"tocsin"
+	"tocsin/feeds"
 )
 
 // top are the keys of a configuration.
@@ -98,10 +99,14 @@ func (r *reader) source(n ast.Node, _ string) {
 		"lang":    r.text(&s.Lang, isLang),
 		"zone":    r.text(&s.Zone, isZone),
 		"every":   r.span(&s.Every, 10*time.Second),
+		"listing": func(n ast.Node, what string) { r.listing(&s.Listing, n) },
 		"archive": r.text(&s.Archive, isWeb),
 	})
 	if shape(n) != aMapping {
 		return
+	}
+	if s.Listing != (tocsin.Listing{}) && s.Kind != "page" {
+		r.fault(given["listing"], "listing is for sources of kind page")
 	}
 	if id := given["id"]; id != nil && s.ID != "" {
 		r.declare("source", s.ID, id)
@@ -116,6 +121,19 @@ func (r *reader) source(n ast.Node, _ string) {
 		r.fault(n, "source %q needs a url%s", s.ID, hint)
 	}
 	r.c.Sources = append(r.c.Sources, s)
+}
+
+// listing reads where entries stand on a page.
+func (r *reader) listing(l *tocsin.Listing, n ast.Node) {
+	r.mapping(n, "listing", keys{
+		"entry": r.text(&l.Entry),
+		"title": r.text(&l.Title),
+		"link":  r.text(&l.Link),
+		"date":  r.text(&l.Date),
+	})
+	if err := feeds.CheckListing(*l); err != nil {
+		r.fault(n, "%v", err)
+	}
 }
 
 func (r *reader) destination(name string, at, n ast.Node) {
