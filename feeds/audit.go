@@ -3,6 +3,7 @@ package feeds
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -37,11 +38,20 @@ func Audit(ctx context.Context, s tocsin.Source, get func(ctx context.Context, u
 	}
 	a.Moved = r.Moved
 	d, err := auditDocument(s, r)
+	if err == nil && len(d.Items) == 0 && len(d.More) > 0 { // an index: its likeliest part is looked at
+		if r, err := get(ctx, d.More[0]); err == nil {
+			part, _ := auditDocument(s, r)
+			d.Items = part.Items
+		}
+	}
 	switch {
 	case err != nil && r.Cut:
 		a.Condition, a.Bad, a.Next = Unreachable, true, cmp.Or(r.Fault, err).Error()
 	case err != nil:
 		a.Condition, a.Bad, a.Next = NotFeed, true, err.Error()
+		if _, layout := errors.AsType[*LayoutError](err); layout {
+			a.Condition = LayoutChanged
+		}
 	default:
 		a.judge(d, r)
 	}

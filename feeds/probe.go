@@ -233,10 +233,26 @@ func (p *probe) judge(l lead, r fetch.Response) error {
 			first = cmp.Or(first, err)
 			continue
 		}
+		if len(d.Items) == 0 && len(d.More) > 0 { // an index: its likeliest part shows what it holds
+			part := lead{url: d.More[0], how: "a part of " + l.url}
+			if r, ok := p.fetch(part); ok {
+				s.URL = part.url
+				d.Items = itemsOf(k, s, r)
+			}
+		}
 		p.found(l, k.Name, r, d)
 		return nil
 	}
 	return cmp.Or(first, fmt.Errorf("this tocsin has no kind %s", l.kind))
+}
+
+// itemsOf are the entries of a part of a document, none if it cannot be read.
+func itemsOf(k Kind, s tocsin.Source, r fetch.Response) []Entry {
+	d, err := parseSafely(k, s, r)
+	if err != nil {
+		return nil
+	}
+	return d.Items
 }
 
 func parseSafely(k Kind, s tocsin.Source, r fetch.Response) (d Document, err error) {
@@ -415,8 +431,8 @@ func (p *probe) sitemaps(u *url.URL) {
 	if r, ok := p.fetch(robots); ok {
 		leads = namedSitemaps(root, r.Body)
 	}
-	for _, name := range []string{"news-sitemap.xml", "sitemap.xml"} {
-		if len(leads) == 0 || name == "news-sitemap.xml" && len(leads) < 2 {
+	if len(leads) == 0 {
+		for _, name := range []string{"sitemap.xml", "news-sitemap.xml"} {
 			leads = append(leads, lead{url: root.JoinPath(name).String(), kind: "sitemap", how: "sites often have their sitemap there", rank: byGuess})
 		}
 	}
@@ -495,7 +511,7 @@ func inCommon(a, b []Entry) (n int) {
 
 // advise says what to do where nothing can be watched.
 func (p *probe) advise() {
-	if p.good() {
+	if slices.ContainsFunc(p.out.Found, func(f Find) bool { return len(f.Doc.Items) > 0 }) {
 		return
 	}
 	const bySelectors = "open the page in a browser and give selectors: tocsin source add ADDRESS --entry 'li.news' --entry-title a --entry-link a@href --entry-date time"

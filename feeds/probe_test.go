@@ -290,3 +290,77 @@ func FuzzReadPage(f *testing.F) {
 		hubOf(fetch.Response{Body: body, Links: []string{string(body)}})
 	})
 }
+
+// listPage is a page that lists n entries, one a day, beside a menu.
+func listPage(n int) string {
+	var b strings.Builder
+	b.WriteString(`<!doctype html><html lang="en"><head><title>Press room of the ministry</title></head><body><nav><a href="/">Home</a><a href="/about">About</a><a href="/jobs">Jobs</a><a href="/contact">Contact</a></nav><div class="list">`)
+	for i := range n {
+		at := time.Now().Add(-time.Duration(i+1) * 24 * time.Hour)
+		fmt.Fprintf(&b, `<div class="item"><h3><a href="/press/statement-%d">The ministry states something of importance, number %d</a></h3><time datetime="%s">%s</time></div>`, i, i, at.Format(time.DateOnly), at.Format("2 January 2006"))
+	}
+	return b.String() + `</div><footer><a href="/legal">Legal</a><a href="/privacy">Privacy</a></footer></body></html>`
+}
+
+func TestProbeFindsAListWhereThereIsNoFeed(t *testing.T) {
+	p, asked := probed(t, probeSite{"https://mfa.example/press": listPage(20)}, "https://mfa.example/press")
+	if firstKind(p) != "page" || len(p.Found[0].Doc.Items) != 20 || p.Found[0].Newest[0].URL != "https://mfa.example/press/statement-0" {
+		t.Errorf("found %+v; asked for %q", p.Found, asked)
+	}
+	if len(p.Found) > 0 && p.Found[0].Source.Title != "Press room of the ministry" {
+		t.Errorf("title %q", p.Found[0].Source.Title)
+	}
+}
+
+func firstKind(p Probed) string {
+	if len(p.Found) == 0 {
+		return ""
+	}
+	return p.Found[0].Source.Kind
+}
+
+func TestProbeFindsTheSitemapWhereThereIsNoList(t *testing.T) {
+	urls := func(n int) string {
+		var b strings.Builder
+		b.WriteString(`<?xml version="1.0"?><urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">`)
+		for i := range n {
+			fmt.Fprintf(&b, "<url><loc>https://mfa.example/press/the-ministry-states-%d</loc><lastmod>%s</lastmod></url>", i, time.Now().Add(-time.Duration(i+1)*24*time.Hour).Format(time.DateOnly))
+		}
+		return b.String() + "</urlset>"
+	}
+	index := `<?xml version="1.0"?><sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"><sitemap><loc>https://mfa.example/part.xml</loc></sitemap></sitemapindex>`
+	for name, s := range map[string]probeSite{
+		"one file": {"https://mfa.example/": "<html><body>Hello", "https://mfa.example/sitemap.xml": urls(30)},
+		"an index": {"https://mfa.example/": "<html><body>Hello", "https://mfa.example/sitemap.xml": index, "https://mfa.example/part.xml": urls(30)},
+		"named":    {"https://mfa.example/": "<html><body>Hello", "https://mfa.example/robots.txt": "Sitemap: /x/map.xml", "https://mfa.example/x/map.xml": urls(30)},
+	} {
+		p, asked := probed(t, s, "https://mfa.example/")
+		if firstKind(p) != "sitemap" || len(p.Found[0].Doc.Items) != 30 {
+			t.Errorf("%s: found %+v; asked for %q", name, p.Found, asked)
+		}
+	}
+	a := Audit(t.Context(), tocsin.Source{ID: "x", Kind: "sitemap", URL: "https://mfa.example/sitemap.xml"}, probeSite{"https://mfa.example/sitemap.xml": index, "https://mfa.example/part.xml": urls(30)}.get(new([]string)))
+	if a.Bad || a.Entries != 30 {
+		t.Errorf("an index is audited as %+v", a)
+	}
+}
+
+// The preview of a Telegram channel has this shape; the words are ours.
+func TestTheSelectorsForATelegramChannelFindItsMessages(t *testing.T) {
+	day := func(i int) string { return time.Now().Add(time.Duration(i-9) * 24 * time.Hour).UTC().Format(time.RFC3339) }
+	var b strings.Builder
+	b.WriteString(`<!doctype html><html><head><title>The ministry – Telegram</title></head><body><section class="tgme_channel_history">`)
+	for i := range 5 {
+		fmt.Fprintf(&b, `<div class="tgme_widget_message_wrap js-widget_message_wrap"><div class="tgme_widget_message" data-post="mfa/%d">
+<a class="tgme_widget_message_owner_name" href="https://t.me/mfa"><span>The ministry</span></a>
+<div class="tgme_widget_message_text js-message_text" dir="auto">The ministry says a thing, number %d.<br/>And more of it.</div>
+<div class="tgme_widget_message_footer"><span>12K</span><a class="tgme_widget_message_date" href="https://t.me/mfa/%d"><time datetime="%s" class="time">09:00</time></a></div></div></div>`, i, i, i, day(i))
+	}
+	p, asked := probed(t, probeSite{"https://t.me/s/mfa": b.String() + "</section></body></html>"}, "https://t.me/mfa")
+	if firstKind(p) != "page" || len(asked) != 1 || len(p.Found[0].Doc.Items) != 5 {
+		t.Fatalf("found %+v; asked for %q", p, asked)
+	}
+	if e := p.Found[0].Newest[0]; e.URL != "https://t.me/mfa/4" || !strings.HasPrefix(e.Title, "The ministry says a thing, number 4.") || dateOf(e).UTC().Format(time.RFC3339) != day(4) {
+		t.Errorf("the newest is %+v", e)
+	}
+}
