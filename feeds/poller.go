@@ -368,6 +368,7 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	switch {
 	case r.err != nil:
 		p.Slog.Log(context.Background(), level, "poll failed", "stage", "poll", "source", s.ID, "condition", string(r.condition), "err", r.err)
+	case s.Canary:
 	case r.items > 0 || r.poll == PollRead && r.condition != OK:
 		p.Slog.Info("read", "stage", "poll", "source", s.ID, "condition", string(r.condition), "items", r.items, "repairs", len(r.repairs))
 	}
