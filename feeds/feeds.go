@@ -17,6 +17,7 @@ type Document struct {
 	Cut      bool     `json:"-"`        // it ended before its end: entries may be missing
 	Feed     Feed     `json:"feed"`
 	Items    []Entry  `json:"items"` // in document order; never nil
+	hints    hints
 }
 
 // A Feed is what a document says of itself.

@@ -27,8 +27,12 @@ func TestAFormIsKeptByThoseRedirectsAlone(t *testing.T) {
 	for path, code := range map[string]int{"/301": 301, "/302": 302, "/303": 303, "/307": 307, "/308": 308} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/hub", code) })
 	}
-	mux.HandleFunc("/round", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/round", http.StatusTemporaryRedirect) })
-	mux.HandleFunc("/twice", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/307", http.StatusPermanentRedirect) })
+	mux.HandleFunc("/round", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/round", http.StatusTemporaryRedirect)
+	})
+	mux.HandleFunc("/twice", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/307", http.StatusPermanentRedirect)
+	})
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
 	c, err := fetch.New(fetch.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
