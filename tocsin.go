@@ -13,6 +13,7 @@ package tocsin
 
 import (
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -38,6 +39,7 @@ type Source struct {
 	Listing Listing       `json:"listing,omitzero"`  // of kind page; the zero value means that the repeating block is looked for
 	Archive string        `json:"archive,omitempty"` // a page or sitemap of the publisher's that goes back further than URL: read when entries may have been missed
 	Builtin bool          `json:"builtin,omitempty"` // from the starter directory: never having answered is listed, not alarmed
+	Canary  bool          `json:"-"`                 // it is tocsin's own: it is polled, and otherwise counts nowhere
 }
 
 // A Listing says where entries stand on a page, by CSS or XPath selectors. Title,
@@ -67,7 +69,62 @@ type Item struct {
 	Seen      time.Time `json:"seen"`               // when the document that brought this revision had been read; UTC
 	Baseline  bool      `json:"baseline,omitempty"` // it was there when the source was first read
 	Repaired  bool      `json:"repaired,omitempty"` // from a document that had to be repaired
+	Page      *Page     `json:"page,omitempty"`     // what its address showed; nil before that was fetched
+	Withdrawn time.Time `json:"withdrawn,omitzero"` // when the entry had left its source and nothing was at its address any more; UTC
 }
+
+// Said is all the text of an item: that of its source, and that of its page
+// where the source gives less. Spans of FieldText are offsets into it.
+func (it Item) Said() string {
+	switch {
+	case it.Page == nil || it.Page.Text == "" || strings.Contains(it.Text, it.Page.Text):
+		return it.Text
+	case it.Text == "" || strings.Contains(it.Page.Text, it.Text):
+		return it.Page.Text
+	}
+	return it.Text + "\n\n" + it.Page.Text
+}
+
+// A Page is what the address of an item showed when we fetched it. It adds to a
+// revision and is never a change by the publisher.
+type Page struct {
+	State     string    `json:"state"`               // PageRead, PagePDF, PageGone or PageUnread
+	At        time.Time `json:"at"`                  // when it was fetched; UTC
+	URL       string    `json:"url,omitempty"`       // after redirects
+	Text      string    `json:"text,omitempty"`      // plain text of what the page is there for; paragraphs by "\n\n"
+	Rest      string    `json:"rest,omitempty"`      // what else a reader sees on it
+	Lang      string    `json:"lang,omitempty"`      // as it declares it
+	Documents []string  `json:"documents,omitempty"` // addresses of PDF documents: itself, or those it links
+	Why       string    `json:"why,omitempty"`       // with PageUnread: why not
+}
+
+// What became of a Page.
+const (
+	PageRead   = "read"
+	PagePDF    = "pdf"    // the statement is a PDF document: linked, not read
+	PageGone   = "gone"   // nothing is there: 404 or 410
+	PageUnread = "unread" // it could not be had
+)
+
+// Raw is what an address answered, byte for byte but for the encoding of its
+// transfer: the evidence for an item of an alert.
+type Raw struct {
+	Source  string    `json:"source"`
+	Item    string    `json:"item"` // Item.ID
+	Rev     int       `json:"rev"`
+	Of      string    `json:"of"` // RawDocument or RawPage
+	Address string    `json:"address"`
+	Type    string    `json:"type,omitempty"` // the Content-Type header
+	At      time.Time `json:"at"`             // when the last byte had been read; UTC
+	Hash    string    `json:"hash"`           // of Body: SHA-256, hex
+	Body    []byte    `json:"-"`
+}
+
+// What a Raw is of.
+const (
+	RawDocument = "document" // the source's, that listed the item
+	RawPage     = "page"     // the item's own address
+)
 
 // A Watchlist is a named query over statements.
 type Watchlist struct {
@@ -139,6 +196,17 @@ type Copy struct {
 	Updated   time.Time `json:"updated,omitzero"`
 	Seen      time.Time `json:"seen"`
 	Baseline  bool      `json:"baseline,omitempty"`
+	Page      string    `json:"page,omitempty"`     // Page.State; "" before its page was fetched
+	Withdrawn time.Time `json:"withdrawn,omitzero"` // when its publisher had taken it away
+}
+
+// A Change is a place where a publisher changed words of an item.
+type Change struct {
+	Field  string `json:"field"`            // FieldTitle or FieldText
+	Before string `json:"before,omitempty"` // the words before it, at most eight
+	Was    string `json:"was,omitempty"`
+	Is     string `json:"is,omitempty"`
+	After  string `json:"after,omitempty"` // the words after it, at most eight
 }
 
 // An Alert is a statement that matched at least one watchlist, as it stands
@@ -146,11 +214,12 @@ type Copy struct {
 type Alert struct {
 	ID      string    `json:"id"`
 	Opened  time.Time `json:"opened"`
-	Matches []Match   `json:"matches"` // one a watchlist, in the order they matched; spans are those of First
-	Copies  []Copy    `json:"copies"`  // every item once, at its latest revision; the first is the evidence it opened on
-	Excerpt string    `json:"excerpt"` // of the first item's text, at most 500 bytes, around the first matched words
-	Marks   []Span    `json:"marks"`   // matched words in the first item's Title, and in Excerpt (Field text, offsets into Excerpt)
-	Revised int       `json:"revised"` // changes by publishers since it opened
+	Matches []Match   `json:"matches"`           // one a watchlist, in the order they matched; spans are those of First
+	Copies  []Copy    `json:"copies"`            // every item once, at its latest revision; the first is the evidence it opened on
+	Excerpt string    `json:"excerpt"`           // of the first item's text, at most 500 bytes, around the first matched words
+	Marks   []Span    `json:"marks"`             // matched words in the first item's Title, and in Excerpt (Field text, offsets into Excerpt)
+	Revised int       `json:"revised"`           // changes by publishers since it opened
+	Changes []Change  `json:"changes,omitempty"` // of the last of them, the first few
 }
 
 // First is the publication that the alert opened on.

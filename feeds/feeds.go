@@ -11,12 +11,14 @@ import (
 
 // A Document is what a source published at one moment.
 type Document struct {
-	Kind     string   `json:"kind"`     // "rss", "atom" or "json"
+	Kind     string   `json:"kind"`     // "rss", "atom", "json", "page" or "sitemap"
 	Encoding string   `json:"encoding"` // what it was decoded from: "utf-8", "windows-1251" …
 	Repairs  []string `json:"repairs"`  // what had to be done to read it, each a short sentence; never nil
 	Cut      bool     `json:"-"`        // it ended before its end: entries may be missing
 	Feed     Feed     `json:"feed"`
-	Items    []Entry  `json:"items"` // in document order; never nil
+	Items    []Entry  `json:"items"`          // in document order; never nil
+	More     []string `json:"more,omitempty"` // documents that hold further entries, the likeliest to have new ones first
+	Beyond   []Entry  `json:"-"`              // entries that are too many for Items, and too old to be new by their dates
 	hints    hints
 }
 
@@ -49,4 +51,9 @@ type Kind struct {
 }
 
 // Kinds are the source kinds of this build.
-var Kinds = []Kind{{Name: "feed", Parse: ParseFeed}, {Name: WebSub, Parse: ParseFeed}}
+var Kinds = []Kind{
+	{Name: "feed", Parse: ParseFeed},
+	{Name: WebSub, Parse: ParseFeed},
+	{Name: "page", Parse: ParsePage},
+	{Name: "sitemap", Parse: ParseSitemap},
+}

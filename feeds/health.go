@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"tocsin"
@@ -62,6 +63,7 @@ type SourceStatus struct {
 	Failures  int               `json:"failures"`          // in a row
 	Err       string            `json:"err,omitempty"`     // what the last poll met, in words
 	Repairs   []string          `json:"repairs,omitempty"` // of the last document
+	What      string            `json:"what,omitempty"`    // is wrong or remarkable, in words, where Err does not say it
 	Do        string            `json:"do,omitempty"`      // the next step to take, in words; "" if there is none
 	Moved     string            `json:"moved,omitempty"`   // where the publisher says it has moved for good
 	Move      Move              `json:"move,omitzero"`     // the same, with what is known of it
@@ -347,10 +349,10 @@ func (h *health) advice(s tocsin.Source, err error, now time.Time) string {
 	if what := h.what(err, now); what != "" {
 		say += ": " + what
 	}
-	if e, ok := errors.AsType[*fetch.Error](err); ok && h.condition != Certificate && e.Advice() != "" {
+	if err != nil && h.condition != Certificate && strings.Contains(err.Error(), "; ") {
 		return say // which ends with it
 	}
-	if do := h.do(s, h.certificate); do != "" {
+	if do := h.do(s, h.certificate); do != "" && !strings.HasSuffix(say, do) {
 		say += "; " + do
 	}
 	return say
@@ -360,7 +362,7 @@ func (h *health) status(s tocsin.Source, next time.Time) SourceStatus {
 	st := SourceStatus{
 		Source: s, Condition: h.condition, Since: h.since, Success: h.success, NewItem: h.newItem, Next: next,
 		Failures: h.failures, Err: h.err, Repairs: h.repairs, Moved: h.move.To, Move: h.move, Items: h.items, Known: h.known,
-		Do: h.do(s, h.certificate), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Entries: h.entries,
+		What: h.what(nil, time.Now()), Do: h.do(s, h.certificate), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Entries: h.entries,
 		Polls: make(map[string]uint64, 4),
 	}
 	for i, n := range h.polls {

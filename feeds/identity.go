@@ -526,6 +526,9 @@ func (c *decision) settle(baseline bool) (items []tocsin.Item) {
 // revised reports whether the change of a known entry is to be published.
 func (c *decision) revised(v *sight, flapping *int) bool {
 	e := &c.entries[v.to]
+	if e.more != nil && e.more.withdrawn {
+		return true
+	}
 	if v.exact == e.exact {
 		c.hold(v.to, false)
 		return false
@@ -583,7 +586,7 @@ func (c *decision) leave(baseline, fresh bool) {
 	for i := range c.looks {
 		here[c.looks[i].to] = true
 	}
-	left, stayed := 0, 0
+	left, stayed, returned := 0, 0, false
 	var was []bool // of the entries of the last document, in the order they came: whether they are left
 	for x := range c.entries {
 		e := &c.entries[x]
@@ -597,6 +600,7 @@ func (c *decision) leave(baseline, fresh bool) {
 			}
 			if !e.now {
 				e.now, c.changed = true, true
+				returned = true
 			}
 			e.seen = c.today
 		case e.now && !c.doc.Cut:
@@ -607,7 +611,9 @@ func (c *decision) leave(baseline, fresh bool) {
 			}
 		}
 	}
-	if left < 2 || baseline || c.loose {
+	// A list that begins anew is no full window, nor is one that reaches back to
+	// what had left.
+	if left < 2 || baseline || c.loose || returned || len(c.looks)*2 <= left+stayed {
 		return
 	}
 	if stayed == 0 {

@@ -100,7 +100,7 @@ func (p *Poller) entries(s tocsin.Source, r fetch.Response) ([]Entry, error) {
 		d, _, err := p.parse(s, r)
 		if err == nil && len(d.Items) > 0 {
 			if name != "feed" {
-				newestFirst(d.Items)
+				byDate(d.Items)
 			}
 			return d.Items, nil
 		}
@@ -109,9 +109,9 @@ func (p *Poller) entries(s tocsin.Source, r fetch.Response) ([]Entry, error) {
 	return nil, cmp.Or(first, fmt.Errorf("read the archive of %s: it holds no entries", s.ID))
 }
 
-// newestFirst sorts entries by the dates they claim, if all do. Nothing else but
+// byDate sorts entries by the dates they claim, if all do. Nothing else but
 // these tells the order of a sitemap.
-func newestFirst(es []Entry) {
+func byDate(es []Entry) {
 	date := func(e Entry) time.Time { return cmp.Or(e.Updated, e.Published) }
 	if !slices.ContainsFunc(es, func(e Entry) bool { return date(e).IsZero() }) {
 		slices.SortStableFunc(es, func(a, b Entry) int { return date(b).Compare(date(a)) })
@@ -129,15 +129,15 @@ type backward struct {
 	why    string
 }
 
-type place int
+type spot int
 
 const (
-	unknown place = iota
+	unknown spot = iota
 	inWindow
 	before // it was known, and is no longer in the document
 )
 
-func (b *backward) where(e *Entry) place {
+func (b *backward) where(e *Entry) spot {
 	x := b.entryOf(b.source, e)
 	switch {
 	case x < 0:
@@ -150,7 +150,7 @@ func (b *backward) where(e *Entry) place {
 
 // take goes on through a page.
 func (b *backward) take(es []Entry) {
-	places := make([]place, len(es))
+	places := make([]spot, len(es))
 	for i := range es {
 		places[i] = b.where(&es[i])
 	}
@@ -180,7 +180,7 @@ func (b *backward) take(es []Entry) {
 	}
 }
 
-func lastOf(places []place, p place) int {
+func lastOf(places []spot, p spot) int {
 	for i := len(places) - 1; i >= 0; i-- {
 		if places[i] == p {
 			return i

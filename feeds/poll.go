@@ -30,12 +30,13 @@ func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
 			return fetchFailed(err)
 		}
 		if r.Unchanged {
+			p.leftUnchanged(ctx, t, s)
 			return result{poll: PollUnchanged, condition: OK, moved: r.Moved, fresh: r.Fresh, at: r.At}
 		}
 		if p.Hubs != nil && s.Kind == WebSub {
 			p.Hubs.read(s, r)
 		}
-		res, moved := p.take(context.WithoutCancel(ctx), t, s, r)
+		res, moved := p.take(ctx, t, s, r)
 		if !moved {
 			return res
 		}
@@ -102,12 +103,13 @@ func (p *Poller) begin(ctx context.Context, t *task, s tocsin.Source) error {
 // take reads a document and stores what is new. It reports whether the source's
 // log has moved instead: then the tail is known now, and nothing of the document
 // was used.
-func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Response) (res result, moved bool) {
+func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Response) (res result, moved bool) {
 	p.reads <- struct{}{}
 	release := sync.OnceFunc(func() { <-p.reads })
 	defer release()
-	ctx, cancel := context.WithTimeout(ctx, storeWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(live), storeWithin)
 	defer cancel()
+	t.sighting = nil
 	d, res, ok := p.read(ctx, t, s, r)
 	if !ok {
 		return res, false
@@ -121,7 +123,26 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 	if at.IsZero() {
 		at = time.Now().UTC()
 	}
+	switch {
+	case len(d.More) > 0:
+		<-p.reads // others need not wait while further documents are fetched
+		d, res, ok = p.readMore(live, t, s, d)
+		p.reads <- struct{}{}
+		if !ok {
+			return res, false
+		}
+		cancel()
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(live), storeWithin)
+		defer cancel()
+		r.Validators = fetch.Validators{} // that the index is unchanged would say nothing of them
+	case len(d.Beyond) > 0:
+		t.sift(s, &d, len(t.listing(s).seen) == 0)
+	}
+	shrunk := t.shrunk(s, &d, at)
 	items, next, notes := Decide(*t.state, s, d, at)
+	if len(items) > 0 {
+		p.visits.remember(tocsin.Raw{Source: s.ID, Of: tocsin.RawDocument, Address: cmp.Or(r.URL, s.URL), Type: r.Type, At: at, Body: r.Body})
+	}
 	release() // storing waits for the disk, and many can do that together
 	gap := gapOf(notes, t.health.success, at)
 	if more := p.fill(ctx, s, r, &next, gap); len(more) > 0 {
@@ -134,16 +155,19 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return result{poll: PollNotStored, condition: NotStored, err: err, writing: len(items) > 0}, false
 	}
 	if moved {
-		t.validators = fetch.Validators{} // they know nothing of what was just learned
+		t.validators, t.listed = fetch.Validators{}, nil // they know nothing of what was just learned
 		return result{}, true
 	}
+	p.left(s.ID, &next)
 	p.keep(ctx, t, s, &next, t.after(s, r))
 	if !r.Pushed {
 		t.hints = d.hints
 	}
 	res = result{poll: PollRead, condition: OK, fresh: r.Fresh, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
 	switch {
-	case len(d.Items) == 0:
+	case shrunk != nil:
+		res.condition, res.err = LayoutChanged, shrunk
+	case len(d.Items) == 0 && len(d.More) == 0:
 		res.condition = Empty
 	case len(d.Repairs) > 0 || r.Cut:
 		res.condition, res.repairs = Repaired, d.Repairs
@@ -177,7 +201,7 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 	case r.Cut:
 		return d, result{poll: PollFailed, condition: Unreachable, err: cmp.Or(r.Fault, err), network: true}, false
 	default:
-		res = result{poll: PollUnreadable, condition: NotFeed, err: err}
+		res = t.misread(err)
 		if c, what := wall(s.URL, r); c != "" {
 			res.condition, res.err = c, errors.New(what)
 		}
@@ -279,6 +303,7 @@ func (p *Poller) catchUp(ctx context.Context, t *task, s tocsin.Source) (moved b
 // validators in it; they alone cost at most one fetch more after a start.
 func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State, v fetch.Validators) {
 	t.begun = next.since()
+	t.stored(s)
 	next.Validators, next.address = v, addressOf(s)
 	t.validators, t.ofKind, t.ofURL, t.settles = v, s.Kind, s.URL, next.Settles()
 	t.state, t.rhythm = next, next.rhythm

@@ -63,16 +63,21 @@ type Poller struct {
 	Fetched    func(source string, at time.Time)                                                 // a source answered; nil is allowed
 	Recall     func(source string) SourceStatus                                                  // how a source was when it was last watched, the zero value if that is not known; must be quick; nil means that nothing is
 	Report     func(Trouble)                                                                     // in the order in which troubles begin, change and end; must not block for long; nil is allowed
+	Keep       func(ctx context.Context, r tocsin.Raw) error                                     // keeps the evidence for an item of an alert; nil means that none is kept
+	Stored     func(ctx context.Context, seq uint64) (tocsin.Item, error)                        // reads a record of the log of items; nil means that nothing is told as withdrawn
 	Slog       *slog.Logger                                                                      // nil means slog.Default()
 	Workers    int                                                                               // most polls at a time; 0 means 64
 	Paused     func() bool                                                                       // true keeps every source from being polled, looked at each second: our disk is full; nil means never
 	Least      time.Duration                                                                     // shortest time between polls of a source; 0 means 10 s
 	Hubs       *Subscriber                                                                       // of sources of kind websub; nil means that they are polled only
 
+	visits visits
+
 	kinds []Kind // nil means Kinds; for tests
 
 	once  sync.Once
 	wake  chan struct{}
+	polls sync.WaitGroup
 	reads chan struct{} // bounds documents in memory: what is being read takes ten times its size
 	tell  sync.Mutex    // orders calls of Report
 	mu    sync.Mutex    // guards what follows
@@ -130,6 +135,9 @@ type task struct {
 	saved      time.Time
 	unsaved    bool     // more than validators is not saved
 	bad        [32]byte // hash of the last body that was quarantined
+	listed     *listed
+	sighting   *sighting // of the poll in flight
+	short      time.Time // since when the page has had too few entries; zero while it has not
 }
 
 func (p *Poller) least() time.Duration { return cmp.Or(p.Least, minPace) }
@@ -141,6 +149,7 @@ func (p *Poller) init() {
 		p.tasks, p.busy, p.held, p.hosts, p.wary = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]int{}, map[string]wariness{}
 		p.Slog = cmp.Or(p.Slog, slog.Default())
 		p.Workers = cmp.Or(p.Workers, 64)
+		p.visits.init()
 		if p.Hubs != nil {
 			p.Hubs.serve(p)
 		}
@@ -257,9 +266,11 @@ func hostOf(address string) string {
 	return address
 }
 
-func (p *Poller) wakeUp() {
+func (p *Poller) wakeUp() { wakeUp(p.wake) }
+
+func wakeUp(c chan<- struct{}) {
 	select {
-	case p.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -268,8 +279,8 @@ func (p *Poller) wakeUp() {
 // What was fetched by then is still stored.
 func (p *Poller) Run(ctx context.Context) error {
 	p.init()
-	var polls sync.WaitGroup
-	defer polls.Wait()
+	defer p.polls.Wait()
+	p.polls.Go(func() { p.runVisits(ctx) })
 	slots := make(chan struct{}, p.Workers)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -281,7 +292,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		}
 		t, s, host, wait := p.due(time.Now())
 		if t != nil {
-			polls.Go(func() {
+			p.polls.Go(func() {
 				defer func() { <-slots }()
 				p.look(ctx, t, s, host)
 			})
@@ -377,6 +388,10 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 		t.next = now.Add(t.source.Every)
 		return
 	}
+	if s.Canary { // what becomes of it is told by where it does not arrive
+		t.next = now.Add(t.pace(*r, false, p.least(), s.Every))
+		return
+	}
 	p.listen(host, r, now)
 	p.refused(host, *r, now)
 	p.logged(*r, now)
@@ -431,7 +446,7 @@ func (p *Poller) Status() []SourceStatus {
 	defer p.mu.Unlock()
 	out := make([]SourceStatus, 0, len(p.tasks))
 	for _, t := range p.tasks {
-		if t.gone {
+		if t.gone || t.source.Canary {
 			continue
 		}
 		next := t.next

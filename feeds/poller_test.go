@@ -124,6 +124,7 @@ type page struct {
 	doc     Document
 	version int
 	body    []byte // instead of doc
+	kind    string // its Content-Type
 	err     error
 	delay   time.Duration
 	moved   string
@@ -167,7 +168,7 @@ func (w *web) get(ctx context.Context, url string, v fetch.Validators) (fetch.Re
 	p.most = max(p.most, p.at)
 	delay, err := p.delay, p.err
 	etag := fmt.Sprint("v", p.version)
-	r := fetch.Response{URL: url, Moved: p.moved, Validators: fetch.Validators{ETag: etag}, Unchanged: v.ETag == etag}
+	r := fetch.Response{URL: url, Type: p.kind, Moved: p.moved, Validators: fetch.Validators{ETag: etag}, Unchanged: v.ETag == etag}
 	if !r.Unchanged && err == nil {
 		p.got++
 		if r.Body = p.body; r.Body == nil {

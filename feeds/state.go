@@ -51,6 +51,8 @@ type history struct {
 	texts    []uint64 // the exact hashes of its last revisions, at most maxTexts, oldest first
 	returned int64    // when it was last published going back to one of them, Unix seconds; 0 never
 	held     bool     // it went back again within a day: what it says is not published
+
+	withdrawn bool // it was published as withdrawn, and no revision since
 }
 
 const (
@@ -286,7 +288,7 @@ func (st *State) revise(x int, g gist, rev int, at time.Time) {
 		}
 		h.texts = append(slices.Clone(h.texts), g.exact)
 		h.texts = h.texts[max(0, len(h.texts)-maxTexts):]
-		h.held = false
+		h.held, h.withdrawn = false, false
 		e.more = &h
 	}
 	e.gist, e.rev, st.changed = g, uint32(rev), true
@@ -364,6 +366,12 @@ func (st *State) ignore(kind aliasKind) {
 // log, each any number of times. Whoever applies a record sets Seq to its
 // sequence.
 func (st *State) Apply(it tocsin.Item) {
+	if x := st.named(it.ID); x >= 0 && (it.Page != nil || !it.Withdrawn.IsZero()) && it.Rev <= int(st.entries[x].rev) {
+		if !it.Withdrawn.IsZero() && it.Rev == int(st.entries[x].rev) {
+			st.withdraw(it.ID)
+		}
+		return
+	}
 	st.V, st.Read, st.loose, st.changed = stateVersion, true, true, true
 	if st.begun == 0 {
 		st.begun = max(1, it.Seen.Unix())

@@ -29,6 +29,7 @@ const (
 	flagTelling
 	flagMore
 	flagHeld
+	flagWithdrawn
 )
 
 // Encode writes the state: magic byte, version byte, head, entries, aliases,
@@ -77,7 +78,7 @@ func bit(on bool, v byte) byte {
 
 func (e known) encode(b []byte) []byte {
 	le := binenc.LittleEndian
-	flags := bit(e.now, flagNow) | bit(e.telling, flagTelling) | bit(e.more != nil, flagMore) | bit(e.more != nil && e.more.held, flagHeld)
+	flags := bit(e.now, flagNow) | bit(e.telling, flagTelling) | bit(e.more != nil, flagMore) | bit(e.more != nil && e.more.held, flagHeld) | bit(e.more != nil && e.more.withdrawn, flagWithdrawn)
 	b = le.AppendUint64(b, e.id)
 	b = le.AppendUint64(b, e.print)
 	b = le.AppendUint64(b, e.exact)
@@ -206,7 +207,7 @@ func (d *decoder) known() known {
 	flags := d.byte()
 	e.now, e.telling = flags&flagNow != 0, flags&flagTelling != 0
 	if flags&flagMore != 0 {
-		h := history{id: string(d.take(int(d.byte()))), held: flags&flagHeld != 0}
+		h := history{id: string(d.take(int(d.byte()))), held: flags&flagHeld != 0, withdrawn: flags&flagWithdrawn != 0}
 		for range d.byte() {
 			h.texts = append(h.texts, d.uint64())
 		}

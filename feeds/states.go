@@ -149,6 +149,9 @@ func (h *health) follow(r *rhythm) {
 
 // silent says how long nothing new has come, and what was usual.
 func (h *health) silent(now time.Time) string {
+	if h.rhythm == nil { // of an earlier process, and not read yet
+		return ""
+	}
 	s := "silent for " + lasting(now.Sub(h.rhythm.since()))
 	if usual := h.rhythm.usual(); usual > 0 {
 		s += "; usually no longer than " + lasting(usual)
@@ -162,7 +165,10 @@ func (h *health) what(err error, now time.Time) string {
 	case Frozen:
 		return h.silent(now)
 	case Overran:
-		return h.gap(now).String()
+		if g := h.gap(now); g != nil {
+			return g.String()
+		}
+		return ""
 	case Shrunk:
 		return fmt.Sprintf("it holds %d entries; it held %d, and none is new", h.entries, h.full)
 	case Repaired:

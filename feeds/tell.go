@@ -33,6 +33,9 @@ func (p *Poller) listen(host string, r *result, now time.Time) {
 func (p *Poller) pending(answered map[string]answer, now time.Time) int {
 	hosts := map[string]bool{}
 	for _, t := range p.tasks {
+		if t.source.Canary {
+			continue
+		}
 		if a, ok := answered[t.host]; (!ok || now.Sub(a.at) > outageWindow) && (t.flying || t.next.Sub(now) <= firstSpread) {
 			hosts[t.host] = true
 		}

@@ -369,7 +369,7 @@ func TestTheNextHubIsAskedWhereOneFailsDeniesOrIsSilent(t *testing.T) {
 		s.lock.Lock()
 		delete(s.fail, hubA)
 		s.lock.Unlock()
-		after(9 * time.Minute) // b does not verify; a is asked again after a pause
+		after(11 * time.Minute) // b does not verify; a is asked again after a pause
 		if got := s.requests(); len(got) < 3 || got[2] != "subscribe "+hubA {
 			t.Fatalf("asked %q", got)
 		}

@@ -22,7 +22,9 @@ type card struct {
 	Matched    []matched
 	Link, Host string
 	Publishers []string // with their countries, in the order they published
-	Revised    string   // "2 changes by its publishers", or ""
+	Revised    string   // "2 changes by its publishers; the last: 48 -> 50", or ""
+	Withdrawn  string   // "withdrawn by France (FR), 3 Nov 2026 09:00 UTC", or ""
+	Unread     string   // what was not read of it: "PDF not read", or ""
 	Repeat     bool
 }
 
@@ -64,9 +66,53 @@ func newCard(d tocsin.Delivery, now time.Time) card {
 		c.Publishers = append(c.Publishers, withCountry(p))
 	}
 	if a.Revised > 0 {
-		c.Revised = count(a.Revised, "change", "changes") + " by its publishers"
+		c.Revised = count(a.Revised, "change", "changes") + " by its publishers" + lastChange(a.Changes)
+	}
+	c.Withdrawn = withdrawn(a.Copies)
+	if first.Page == tocsin.PagePDF {
+		c.Unread = "PDF not read: matched by what the source says of it"
 	}
 	return c
+}
+
+// lastChange shows the first places of a revision.
+func lastChange(changes []tocsin.Change) string {
+	const show = 3
+	var out []string
+	for _, ch := range changes[:min(len(changes), show)] {
+		was, is := short(flat(ch.Was), maxChange), short(flat(ch.Is), maxChange)
+		switch {
+		case was == "":
+			out = append(out, "new: "+is)
+		case is == "":
+			out = append(out, "no longer: "+was)
+		default:
+			out = append(out, was+" -> "+is)
+		}
+	}
+	if n := len(changes) - show; n > 0 {
+		out = append(out, fmt.Sprintf("%d more", n))
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "; the last: " + strings.Join(out, " · ")
+}
+
+const maxChange = 80
+
+// withdrawn names the publishers that took the statement away.
+func withdrawn(copies []tocsin.Copy) string {
+	var out []string
+	for _, c := range copies {
+		if !c.Withdrawn.IsZero() {
+			out = append(out, withCountry(c)+", "+stamp(c.Withdrawn))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "withdrawn by " + listed(out, maxList)
 }
 
 func oneLine(rs []run) []run {

@@ -94,7 +94,9 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 	}
 	p.fact("Link", c.Link, c.Link)
 	p.fact("Publishers", c.published(), "")
+	p.fact("Withdrawn", c.Withdrawn, "")
 	p.fact("Changes", c.Revised, "")
+	p.fact("Not read", c.Unread, "")
 	if len(d.Alert.Matches) > 0 {
 		list = d.Alert.Matches[0].Watchlist
 		p.Foot = "You get this because this address subscribes to " + c.Matched[0].Watchlist + "."

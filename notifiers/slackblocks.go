@@ -281,7 +281,9 @@ func slackAlert(c card) slackMessage {
 	c.facts(facts)
 	s.section(facts)
 	s.context(c.published())
+	s.context(c.Withdrawn)
 	s.context(c.Revised)
+	s.context(c.Unread)
 
 	text := &mrkdwn{max: maxText}
 	if c.Repeat {

@@ -58,7 +58,7 @@ type terminal struct {
 }
 
 // progress is what an alert's last print showed of its growth.
-type progress struct{ publishers, revised int }
+type progress struct{ publishers, revised, withdrawn int }
 
 // shownMost bounds what is remembered. An alert that was forgotten names only its
 // last publisher when it grows.
@@ -121,7 +121,15 @@ func (t *terminal) Check(context.Context) error {
 	return nil
 }
 
-func progressOf(a tocsin.Alert) progress { return progress{len(a.Publishers()), a.Revised} }
+func progressOf(a tocsin.Alert) progress {
+	p := progress{publishers: len(a.Publishers()), revised: a.Revised}
+	for _, c := range a.Copies {
+		if !c.Withdrawn.IsZero() {
+			p.withdrawn++
+		}
+	}
+	return p
+}
 
 func (t *terminal) render(d tocsin.Delivery, now time.Time) string {
 	if t.json {
@@ -162,7 +170,7 @@ func (t *terminal) growth(d tocsin.Delivery) string {
 	now, before := progressOf(d.Alert), t.shown[d.Alert.ID]
 	pubs := d.Alert.Publishers()
 	if before.publishers == 0 { // forgotten
-		before = progress{max(len(pubs)-1, 0), now.revised}
+		before = progress{max(len(pubs)-1, 0), now.revised, 0}
 	}
 	var b strings.Builder
 	if now.publishers > before.publishers {
@@ -173,7 +181,10 @@ func (t *terminal) growth(d tocsin.Delivery) string {
 		fmt.Fprintf(&b, "+ also published by %s (%d now): %s\n", listed(names, 5), now.publishers, short(titleOf(d.Alert), 60))
 	}
 	if now.revised > before.revised {
-		fmt.Fprintf(&b, "~ changed by a publisher (%s now): %s\n", count(now.revised, "change", "changes"), short(titleOf(d.Alert), 60))
+		fmt.Fprintf(&b, "~ changed by a publisher (%s now%s): %s\n", count(now.revised, "change", "changes"), lastChange(d.Alert.Changes), short(titleOf(d.Alert), 60))
+	}
+	if now.withdrawn > before.withdrawn {
+		fmt.Fprintf(&b, "- %s: %s\n", withdrawn(d.Alert.Copies), short(titleOf(d.Alert), 60))
 	}
 	return b.String()
 }
@@ -196,7 +207,9 @@ func (t *terminal) card(c card) string {
 	}
 	fact("link", c.Link)
 	fact("copies", c.published())
+	fact("gone", c.Withdrawn)
 	fact("changes", c.Revised)
+	fact("unread", c.Unread)
 	return b.String()
 }
 

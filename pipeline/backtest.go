@@ -257,7 +257,7 @@ func (t *told) statement(s Stored) uint64 {
 		t.items = map[itemKey]uint64{}
 	}
 	key := itemKey{s.Item.Source, s.Item.ID}
-	sketch := fold.Of(s.Item.Title, s.Item.Text)
+	sketch := fold.Of(s.Item.Title, s.Item.Said())
 	first, known := t.items[key]
 	if !known {
 		if d := t.index.Decide(s.Item.Source, sketch, s.Item.Seen); d.Kind == fold.Same {

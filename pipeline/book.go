@@ -229,6 +229,7 @@ func (p *page) add(seq uint64, ev Event) {
 	}
 	if ev.Kind == Revised {
 		p.alert.Revised++
+		p.alert.Changes = ev.Changes
 	}
 	// A copy is replaced, never changed: readers hold earlier ones.
 	copies := slices.Clone(p.alert.Copies)
@@ -273,14 +274,14 @@ func (p *page) matchedBy(seq uint64) []string {
 	return out
 }
 
-// rev is the revision at which the alert knows an item, 0 if it does not.
-func (p *page) rev(source, item string) int {
+// copyOf is what the alert knows of an item; zero if nothing.
+func (p *page) copyOf(source, item string) tocsin.Copy {
 	for _, c := range p.alert.Copies {
 		if c.Source == source && c.Item == item {
-			return c.Rev
+			return c
 		}
 	}
-	return 0
+	return tocsin.Copy{}
 }
 
 // snapshot is an alert as it stands, and the sequence of its last event.

@@ -68,7 +68,7 @@ func fit(matches []tocsin.Match) []tocsin.Match {
 // store appends the event that an item needs, if it needs one, and the further
 // ones if its matches take several.
 func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matches []tocsin.Match) error {
-	sketch := fold.Of(it.Title, it.Text)
+	sketch := fold.Of(it.Title, it.Said())
 	if m.off.Fold {
 		sketch = fold.Sketch{Whole: fmt.Sprint(seq)}
 	}
@@ -78,6 +78,9 @@ func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matc
 		ev, expect := m.decide(it, seq, v, matches, sketch)
 		if ev == nil || m.earlier && !m.calledFor(ev) {
 			return nil
+		}
+		if err := m.compare(ctx, ev, it); err != nil {
+			return err
 		}
 		ev.Earlier = m.earlier
 		all := len(ev.Matches)
@@ -134,12 +137,7 @@ func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, 
 	if id, known := m.book.items[itemKey{it.Source, it.ID}]; known && !m.off.Repeat {
 		p := m.book.alerts[id]
 		ev.Alert, ev.Matches = id, p.further(matches)
-		switch {
-		case it.Rev > p.rev(it.Source, it.ID):
-			ev.Kind = Revised
-		case len(ev.Matches) > 0:
-			ev.Kind = Matched
-		default:
+		if ev.Kind = p.grows(it, ev); ev.Kind == "" {
 			return nil, m.book.last
 		}
 		return ev, m.book.last
@@ -156,15 +154,62 @@ func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, 
 	if m.off.Repeat {
 		ev.Alert = fmt.Sprintf("%s-%d", ev.Alert, m.book.last)
 	}
-	ev.Excerpt, ev.Marks = excerpt(it.Text, allSpans(matches), len(ev.Copy.Title))
+	ev.Excerpt, ev.Marks = excerpt(it.Said(), allSpans(matches), len(ev.Copy.Title))
 	return ev, m.book.last
+}
+
+// grows is the kind of the event by which a record of one of its items makes the
+// alert grow, or "".
+func (p *page) grows(it tocsin.Item, ev *Event) string {
+	have := p.copyOf(it.Source, it.ID)
+	switch {
+	case it.Rev > have.Rev:
+		return Revised
+	case it.Rev < have.Rev:
+		return ""
+	case !it.Withdrawn.IsZero() && have.Withdrawn.IsZero():
+		ev.V = tocsin.Format
+		return Withdrawn
+	case len(ev.Matches) > 0:
+		return Matched
+	case it.Page != nil && have.Page == "" && have.Withdrawn.IsZero():
+		ev.V = tocsin.Format
+		return Paged
+	}
+	return ""
+}
+
+// compare says in a Revised event what the publisher changed.
+func (m *matcher) compare(ctx context.Context, ev *Event, it tocsin.Item) error {
+	if ev.Kind != Revised || ev.Changes != nil {
+		return nil
+	}
+	m.book.mu.Lock()
+	was := m.book.alerts[ev.Alert].copyOf(it.Source, it.ID)
+	m.book.mu.Unlock()
+	old, err := m.logs.Item(ctx, was.Seq)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound): // it aged out
+		ev.Reason = "the earlier revision is no longer stored"
+	case err != nil:
+		return err
+	case !was.Withdrawn.IsZero():
+		ev.Reason = "published again"
+		fallthrough
+	default:
+		ev.Changes = Changes(old, it)
+	}
+	return nil
 }
 
 func (m *matcher) copyOf(it tocsin.Item, seq uint64) tocsin.Copy {
 	s := m.view.source(it.Source)
 	c := tocsin.Copy{
 		Source: it.Source, Title: clip(it.Title, maxTitle), Publisher: s.Title, Country: s.Country, Lang: it.Lang, URL: it.URL,
-		Item: it.ID, Rev: it.Rev, Seq: seq, Published: it.Published, Updated: it.Updated, Seen: it.Seen, Baseline: it.Baseline,
+		Item: it.ID, Rev: it.Rev, Seq: seq, Published: it.Published, Updated: it.Updated, Seen: it.Seen, Baseline: it.Baseline, Withdrawn: it.Withdrawn,
+	}
+	if it.Page != nil {
+		c.Page = it.Page.State
 	}
 	if c.Publisher == "" {
 		c.Publisher = s.ID

@@ -15,28 +15,31 @@ import (
 // What an Event says. Readers skip kinds that they do not know only when they
 // are of their own format.
 const (
-	Opened   = "opened"   // a statement matched for the first time
-	Matched  = "matched"  // further watchlists match it
-	Copied   = "copied"   // another item says the same
-	Revised  = "revised"  // a publisher changed an item of it
-	Watching = "watching" // sources were read for the first time: no alert's event
+	Opened    = "opened"    // a statement matched for the first time
+	Matched   = "matched"   // further watchlists match it
+	Copied    = "copied"    // another item says the same
+	Revised   = "revised"   // a publisher changed an item of it
+	Withdrawn = "withdrawn" // a publisher took an item of it away
+	Paged     = "paged"     // the page of an item of it was fetched
+	Watching  = "watching"  // sources were read for the first time: no alert's event
 )
 
 // An Event is one record of ALERTS: what became known of an alert, by whom, and
 // which watchlists it adds. Alerts are nothing but the sum of their events.
 type Event struct {
-	V       int            `json:"v"`
-	Kind    string         `json:"kind"`
-	Alert   string         `json:"alert,omitempty"`
-	At      time.Time      `json:"at"`
-	Copy    tocsin.Copy    `json:"copy,omitzero"`
-	Matches []tocsin.Match `json:"matches,omitempty"` // that this event adds; spans in the item of Copy
-	Excerpt string         `json:"excerpt,omitempty"` // with Opened
-	Marks   []tocsin.Span  `json:"marks,omitempty"`   // with Opened
-	Sketch  fold.Sketch    `json:"sketch,omitzero"`
-	Reason  string         `json:"reason,omitempty"`  // with Copied: why it is the same statement
-	Watch   uint64         `json:"watch,omitempty"`   // the WATCH sequence it was decided with
-	Earlier bool           `json:"earlier,omitempty"` // a person had what is stored matched again: see [Logs.ApplyEarlier]
+	V       int             `json:"v"`
+	Kind    string          `json:"kind"`
+	Alert   string          `json:"alert,omitempty"`
+	At      time.Time       `json:"at"`
+	Copy    tocsin.Copy     `json:"copy,omitzero"`
+	Matches []tocsin.Match  `json:"matches,omitempty"` // that this event adds; spans in the item of Copy
+	Excerpt string          `json:"excerpt,omitempty"` // with Opened
+	Marks   []tocsin.Span   `json:"marks,omitempty"`   // with Opened
+	Sketch  fold.Sketch     `json:"sketch,omitzero"`
+	Reason  string          `json:"reason,omitempty"`  // with Copied: why it is the same statement; with Revised: what else is to be said
+	Changes []tocsin.Change `json:"changes,omitempty"` // with Revised: what the publisher changed, the first few
+	Watch   uint64          `json:"watch,omitempty"`   // the WATCH sequence it was decided with
+	Earlier bool            `json:"earlier,omitempty"` // a person had what is stored matched again: see [Logs.ApplyEarlier]
 
 	Round *Round `json:"round,omitempty"` // with Watching
 }

@@ -316,6 +316,8 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 		return "", nil, nil
 	case m == nil:
 		return l.unlessMuted(tocsin.Post, lists), lists, nil
+	case ev.Kind == Paged && ev.Copy.Page != tocsin.PagePDF:
+		return "", nil, nil // nothing that a message shows
 	case m.parked || m.rendered >= ev.seq || !l.traits.Edits:
 		return "", nil, nil
 	}

@@ -66,7 +66,7 @@ const batchFrom = 10
 // log holds something else. An item that is larger than the server takes is
 // stored with the end of its text cut and Repaired set.
 func (l *Logs) Append(ctx context.Context, source string, expect uint64, items []tocsin.Item) (uint64, error) {
-	subject := "items." + source
+	_, subject := itemsOf(source)
 	for len(items) > 0 {
 		n := min(len(items), maxBatch)
 		if len(items) <= batchFrom {
@@ -101,6 +101,9 @@ func (l *Logs) appendItems(ctx context.Context, subject string, expect uint64, i
 
 func (l *Logs) encodeItem(it tocsin.Item) ([]byte, error) {
 	it.V = firstFormat
+	if it.Page != nil || !it.Withdrawn.IsZero() {
+		it.V = tocsin.Format // an earlier tocsin would take it for the revision
+	}
 	limit := int(l.b.NC.MaxPayload()) - 4096 // headers
 	r, err := json.Marshal(it)
 	if err != nil || len(r) <= limit {
@@ -122,11 +125,28 @@ func (l *Logs) encodeItem(it tocsin.Item) ([]byte, error) {
 		if r, err = json.Marshal(it); err != nil || len(r) <= limit {
 			return r, err
 		}
-		if it.Text == "" {
+		if !halve(&it) {
 			return nil, errors.New("the item is larger than the server takes")
 		}
-		it.Text = strings.ToValidUTF8(it.Text[:len(it.Text)/2], "")
 	}
+}
+
+// halve shortens the longest part of an item that a reader misses least.
+func halve(it *tocsin.Item) bool {
+	text := &it.Text
+	if it.Page != nil {
+		page := *it.Page
+		it.Page = &page
+		switch {
+		case page.Rest != "":
+			text = &it.Page.Rest
+		case page.Text != "":
+			text = &it.Page.Text
+		}
+	}
+	short := strings.ToValidUTF8((*text)[:len(*text)/2], "")
+	defer func() { *text = short }()
+	return *text != ""
 }
 
 // maxField is how many bytes are left of an item's field other than the text
@@ -139,10 +159,21 @@ type Stored struct {
 	Item tocsin.Item
 }
 
+// Item is the record of ITEMS at a sequence. It returns jetstream.ErrMsgNotFound
+// where that aged out.
+func (l *Logs) Item(ctx context.Context, seq uint64) (tocsin.Item, error) {
+	m, err := l.items.GetMsg(ctx, seq)
+	if err != nil {
+		return tocsin.Item{}, fmt.Errorf("read record %d of ITEMS: %w", seq, err)
+	}
+	return decode[tocsin.Item](m.Data)
+}
+
 // Tail reads the log of a source after a sequence, oldest first.
 func (l *Logs) Tail(ctx context.Context, source string, after uint64) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		for m, err := range l.read(ctx, streamItems, "items."+source, after+1) {
+		stream, subject := itemsOf(source)
+		for m, err := range l.read(ctx, stream, subject, after+1) {
 			if err != nil {
 				yield(Stored{}, err)
 				return

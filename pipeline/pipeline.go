@@ -38,6 +38,7 @@ import (
 	"tocsin"
 	"tocsin/pipeline/fold"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -53,6 +54,15 @@ type Config struct {
 	// Reading says how far the first reading of sources has come, by source id.
 	// Required with Poll.
 	Reading func() map[string]Reading
+
+	// Visit has the page of a new item fetched and stored, and then calls done;
+	// again means that it is another process's to fetch. Nil means that no page is.
+	Visit func(it tocsin.Item, done func(again bool))
+	// Watch is told of every item of an alert, and of what evidence for it is to be
+	// kept and is not. Required with Visit.
+	Watch func(c tocsin.Copy, lacks []string)
+
+	Canary bool // match and send canaries, see CanarySource
 
 	Traits  func(kind string) Traits                                                   // required with Send
 	Prepare func(context.Context, tocsin.Delivery) (Ready, error)                      // required with Send
@@ -89,10 +99,11 @@ type Counts struct {
 	Items, Matched, Quarantined    atomic.Int64 // items evaluated, acknowledged, quarantined
 	Disagreements                  atomic.Int64 // times that the engine said something else than the reference matcher, which counts
 	Opened, Added, Copied, Revised atomic.Int64 // events, by kind; Added are Matched ones
+	Withdrawn, Paged               atomic.Int64
 }
 
 func (c *Counts) events() int {
-	return int(c.Opened.Load() + c.Added.Load() + c.Copied.Load() + c.Revised.Load())
+	return int(c.Opened.Load() + c.Added.Load() + c.Copied.Load() + c.Revised.Load() + c.Withdrawn.Load() + c.Paged.Load())
 }
 
 func (c *Counts) event(ev *Event) {
@@ -105,6 +116,10 @@ func (c *Counts) event(ev *Event) {
 		c.Copied.Add(1)
 	case Revised:
 		c.Revised.Add(1)
+	case Withdrawn:
+		c.Withdrawn.Add(1)
+	case Paged:
+		c.Paged.Add(1)
 	}
 }
 
@@ -198,6 +213,9 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 	m := &matcher{logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, count: cfg.Counts, probe: cfg.Probe, before: cfg.Before, report: cfg.Report}
 	if cfg.Match {
 		g.Go(func() error { return m.run(ctx) })
+		if cfg.Canary {
+			g.Go(func() error { return m.canaries(ctx) })
+		}
 	}
 	if cfg.Poll {
 		g.Go(func() error { return polling.hold(ctx, func() error { return share(ctx, polling.owned, cfg.Own) }) })
@@ -205,6 +223,10 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 	if cfg.Poll && (cfg.Match || !logs.b.Embedded) { // or nobody will match what is read
 		r := &rounds{logs: logs, book: bk, log: cfg.Log, reading: cfg.Reading, matched: logs.matched}
 		g.Go(func() error { return r.run(ctx) })
+	}
+	if cfg.Poll && cfg.Visit != nil {
+		p := &pages{logs: logs, book: bk, log: cfg.Log, visit: cfg.Visit, watch: cfg.Watch, hand: map[jetstream.Msg]bool{}}
+		g.Go(func() error { return p.run(ctx) })
 	}
 	if cfg.Send {
 		ls := &lanes{
@@ -214,6 +236,9 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 			mu: new(sync.Mutex), running: map[string]*lane{},
 		}
 		g.Go(func() error { return sending.hold(ctx, func() error { return ls.run(ctx, sending.owned) }) })
+		if cfg.Canary {
+			g.Go(func() error { return cfg.sendCanaries(ctx, logs) })
+		}
 	}
 	cfg.Ready()
 	return nil

@@ -75,6 +75,20 @@ type Lag struct {
 	Items uint64 // items or events that wait
 }
 
+// Matching is how far the match stage has come: the sequence of ITEMS up to which
+// all is done, and how many items wait.
+func (l *Logs) Matching(ctx context.Context) (floor, waiting uint64, err error) {
+	c, err := l.items.Consumer(ctx, matchConsumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, fmt.Errorf("read lag: %w", err)
+	}
+	i := c.CachedInfo()
+	return i.AckFloor.Stream, i.NumPending + uint64(i.NumAckPending), nil
+}
+
 // Lags are how far each stage is behind.
 func (l *Logs) Lags(ctx context.Context) ([]Lag, error) {
 	var out []Lag

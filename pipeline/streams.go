@@ -15,6 +15,7 @@ const (
 	streamAlerts = "ALERTS"
 	streamLedger = "LEDGER"
 	streamAudit  = "AUDIT"
+	streamCanary = "CANARY"
 
 	bucketSources = "SOURCES"
 	bucketWatch   = "WATCH"
@@ -30,6 +31,7 @@ const (
 	keepItems     = 400 * day
 	watchHistory  = 64
 	leaseMarkers  = time.Minute // how long the bucket keeps the marker of an expired lease
+	canaryBytes   = 16 << 20
 	duplicatesWin = time.Second // message ids are not used: sequences fence every append
 )
 
@@ -45,9 +47,10 @@ func Setup(ctx context.Context, b *Bus, replicas int, keep time.Duration) error 
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, c := range []jetstream.StreamConfig{
-		{Name: streamItems, Subjects: []string{"items.*", "quarantine.*"}, MaxAge: keep, DenyDelete: true, AllowAtomicPublish: true},
+		{Name: streamItems, Subjects: []string{"items.*", "quarantine.*", "raw.*.*"}, MaxAge: keep, DenyDelete: true, AllowAtomicPublish: true},
 		{Name: streamAlerts, Subjects: []string{"alerts.*"}, MaxAge: keepAlerts, DenyDelete: true},
 		{Name: streamLedger, Subjects: []string{"ledger.*.*"}, MaxAge: keepLedger},
+		{Name: streamCanary, Subjects: []string{"canary.*"}, MaxAge: day, MaxBytes: canaryBytes},
 		{Name: streamAudit, Subjects: []string{"audit.*.*"}, MaxAge: keepAlerts, DenyDelete: true},
 	} {
 		c.Replicas, c.Storage, c.Compression = replicas, jetstream.FileStorage, jetstream.S2Compression

@@ -113,13 +113,13 @@ func (t Trial) Run(before func(text string), survived func(Stored) error) error 
 	}
 	m := engine.New().With(changes...).Matcher()
 	for _, it := range t.Items {
-		before(it.Item.Text)
+		before(it.Item.Said())
 		doc := Document(it.Item, w.Source(it.Item.Source))
 		m.Match(doc, func(string) {})
 		for _, r := range rules {
 			r.Match(doc)
 		}
-		fold.Of(it.Item.Title, it.Item.Text)
+		fold.Of(it.Item.Title, it.Item.Said())
 		if err := survived(it); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -209,8 +210,12 @@ func Document(it tocsin.Item, src tocsin.Source) *watchlist.Document {
 	if kind == "" {
 		kind = "feed"
 	}
+	text, lang, rest := it.Said(), it.Lang, ""
+	if it.Page != nil {
+		lang, rest = cmp.Or(lang, it.Page.Lang), it.Page.Rest
+	}
 	return &watchlist.Document{
-		Title: it.Title, Text: it.Text, Lang: words.Language(it.Lang, it.Title+"\n"+it.Text),
+		Title: it.Title, Text: text, Rest: rest, Lang: words.Language(lang, it.Title+"\n"+text),
 		URL: it.URL, Source: it.Source, Kind: kind, Country: src.Country, Authors: it.Authors, Tags: it.Tags,
 	}
 }

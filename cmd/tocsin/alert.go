@@ -92,22 +92,29 @@ func plainLine(s string) string {
 }
 
 type alertShowCmd struct {
-	ID string `arg:"" help:"The alert, as alert list names it."`
+	ID  string `arg:"" help:"The alert, as alert list names it."`
+	Raw bool   `help:"Print what was fetched, byte for byte: each page and document with its address, time and SHA-256."`
+	To  string `placeholder:"DIR" help:"With --raw: write the bytes into files of this directory instead."`
 }
 
 func (alertShowCmd) Help() string { return readStatus }
 
 func (c alertShowCmd) Run(a *app) error {
+	if c.To != "" && !c.Raw {
+		return usageError(errors.New("--to is for --raw"))
+	}
 	return a.logs(func(l *pipeline.Logs) error {
 		stories, err := l.Stories(a.ctx)
 		if err != nil {
 			return err
 		}
 		for _, s := range stories {
-			if s.Alert.ID != c.ID {
+			switch {
+			case s.Alert.ID != c.ID:
 				continue
-			}
-			if a.JSON {
+			case c.Raw:
+				return c.showRaw(a, l, s.Alert)
+			case a.JSON:
 				return a.printJSON(s)
 			}
 			showStory(a.out, s)
@@ -138,7 +145,13 @@ func showStory(w io.Writer, s pipeline.Story) {
 		if ev.Reason != "" {
 			what += " (" + ev.Reason + ")"
 		}
+		if ev.Copy.Page == tocsin.PagePDF {
+			what += ", PDF not read,"
+		}
 		fmt.Fprintf(w, "%s  %s by %s  %s\n", stamp(ev.At), what, plainLine(ev.Copy.Publisher), plainLine(ev.Copy.URL))
+		for _, ch := range ev.Changes {
+			fmt.Fprintf(w, "  %s: … %s\n", ch.Field, plainLine(changeText(ch)))
+		}
 	}
 	for _, d := range s.Deliveries {
 		fmt.Fprintf(w, "%s  %s to %s: %s\n", stamp(d.At), d.Act, d.To, outcome(d))

@@ -245,7 +245,7 @@ func (b *backtest) add(h pipeline.Hit) *foundStatement {
 	s, again := b.seen[h.Statement]
 	if !again {
 		s = &foundStatement{Hit: h}
-		s.Item.Text, s.Results = "", nil // many may be found
+		s.Item.Text, s.Item.Page, s.Results = "", nil, nil // many may be found
 		b.seen[h.Statement] = s
 	}
 	s.new, s.old = s.new || isNew, s.old || isOld
@@ -332,7 +332,7 @@ func (s foundStatement) result() *watchlist.Result {
 
 // excerpts are the parts of the text, or else of the title, that matched.
 func (s foundStatement) excerpts(m marker, n int) (out []string) {
-	for _, f := range []struct{ name, text string }{{tocsin.FieldText, s.Item.Text}, {tocsin.FieldTitle, s.Item.Title}} {
+	for _, f := range []struct{ name, text string }{{tocsin.FieldText, s.Item.Said()}, {tocsin.FieldTitle, s.Item.Title}} {
 		for _, p := range passages(f.text, f.name, s.result().Spans, n) {
 			out = append(out, p.show(f.text, m))
 		}

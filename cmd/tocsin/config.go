@@ -56,7 +56,8 @@ type Config struct {
 		CA    string         `json:"ca,omitempty"` // path of a PEM file, trusted beside the system's
 		Allow []netip.Prefix `json:"allow,omitempty"`
 	} `json:"fetch"`
-	Listen struct {
+	Heartbeat tocsin.Secret `json:"heartbeat,omitempty"` // address that is called while canaries come through; "" means none
+	Listen    struct {
 		Private string `json:"private,omitempty"` // host:port
 		Public  string `json:"public,omitempty"`  // host:port; for hubs
 	} `json:"listen"`

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/text/language"
 
 	"tocsin"
+	"tocsin/feeds"
 )
 
 // top are the keys of a configuration.
@@ -50,6 +51,7 @@ func (r *reader) top() keys {
 			"ca":    r.file(&c.Fetch.CA, isPEM),
 			"allow": r.list(r.allow),
 		}),
+		"heartbeat": r.secret(&c.Heartbeat),
 		"listen": r.section(keys{
 			"private": r.text(&c.Listen.Private, isListen),
 			"public":  r.text(&c.Listen.Public, isListen),
@@ -102,9 +104,14 @@ func (r *reader) source(n ast.Node, _ string) {
 		"lang":    r.text(&s.Lang, isLang),
 		"zone":    r.text(&s.Zone, isZone),
 		"every":   r.span(&s.Every, 10*time.Second),
+		"listing": func(n ast.Node, what string) { r.listing(&s.Listing, n) },
+		"archive": r.text(&s.Archive, isWeb),
 	})
 	if shape(n) != aMapping {
 		return
+	}
+	if s.Listing != (tocsin.Listing{}) && s.Kind != "page" {
+		r.fault(given["listing"], "listing is for sources of kind page")
 	}
 	if id := given["id"]; id != nil && s.ID != "" {
 		r.declare("source", s.ID, id)
@@ -119,6 +126,19 @@ func (r *reader) source(n ast.Node, _ string) {
 		r.fault(n, "source %q needs a url%s", s.ID, hint)
 	}
 	r.c.Sources = append(r.c.Sources, s)
+}
+
+// listing reads where entries stand on a page.
+func (r *reader) listing(l *tocsin.Listing, n ast.Node) {
+	r.mapping(n, "listing", keys{
+		"entry": r.text(&l.Entry),
+		"title": r.text(&l.Title),
+		"link":  r.text(&l.Link),
+		"date":  r.text(&l.Date),
+	})
+	if err := feeds.CheckListing(*l); err != nil {
+		r.fault(n, "%v", err)
+	}
 }
 
 func (r *reader) destination(name string, at, n ast.Node) {

@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "write what is into the golden files of testdata")
 
-// canary stands for a secret in tests; it must never come out again.
-const canary = "xoxb-canary"
+// planted stands for a secret in tests; it must never come out again.
+const planted = "xoxb-planted"
 
 // testLoader reads the files of a in place of the disk, the variables of its
 // file "env", and knows two built-in sources and one watchlist.
@@ -89,7 +89,7 @@ func TestLoadTellsEveryFaultAndItsPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 			name, got := loaded(t, testLoader(a))
-			if strings.Contains(got, canary) {
+			if strings.Contains(got, planted) {
 				t.Errorf("a secret comes out:\n%s", got)
 			}
 			i := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == "faults" || f.Name == "config" })
@@ -150,14 +150,14 @@ func TestNamedFileMustExist(t *testing.T) {
 func TestPathsAreRelativeToTheFile(t *testing.T) {
 	l := testLoader(&txtar.Archive{Files: []txtar.File{
 		{Name: "etc/tocsin.yaml", Data: []byte("slack: {token: {file: token}}\ndata: state\n")},
-		{Name: "etc/token", Data: []byte(canary + "\n")},
+		{Name: "etc/token", Data: []byte(planted + "\n")},
 	}})
 	c, err := l.Load("etc/tocsin.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join("etc", "state"); c.Data != want || string(c.Slack.Token) != canary {
-		t.Errorf("data is %q, want %q; the token's last line break must go: %v", c.Data, want, string(c.Slack.Token) == canary)
+	if want := filepath.Join("etc", "state"); c.Data != want || string(c.Slack.Token) != planted {
+		t.Errorf("data is %q, want %q; the token's last line break must go: %v", c.Data, want, string(c.Slack.Token) == planted)
 	}
 }
 
@@ -245,13 +245,13 @@ func TestFaultsOfSecretsRepeatNothing(t *testing.T) {
 		"slack: {token: %s: x}",
 		"slack:\n  token: %s\n bad",
 	} {
-		text = fmt.Sprintf(text, canary)
+		text = fmt.Sprintf(text, planted)
 		l := testLoader(&txtar.Archive{Files: []txtar.File{{Name: "tocsin.yaml", Data: []byte(text)}}})
-		l.Env = func(name string) (string, bool) { return canary + "\nsecond line", name == "LINES" }
+		l.Env = func(name string) (string, bool) { return planted + "\nsecond line", name == "LINES" }
 		_, err := l.Load("tocsin.yaml")
 		if err == nil {
 			t.Errorf("%s\nis accepted", text)
-		} else if strings.Contains(err.Error(), canary) {
+		} else if strings.Contains(err.Error(), planted) {
 			t.Errorf("%s\ngives the secret away: %v", text, err)
 		}
 	}

@@ -14,6 +14,9 @@ import (
 var families = []struct{ name, kind, help string }{
 	{"tocsin_polls_total", "counter", "Polls of sources, by result."},
 	{"tocsin_items_total", "counter", "Items stored, by kind of source."},
+	{"tocsin_canary_age_seconds", "gauge", "Time since the newest canary that came through was published."},
+	{"tocsin_canary_seconds", "gauge", "Time that it took, from its fetch to its destination and back."},
+	{"tocsin_pages_total", "counter", "Pages of new items, by what became of them."},
 	{"tocsin_items_matched_total", "counter", "Items that the match stage is done with."},
 	{"tocsin_quarantined_total", "counter", "Items that could not be matched."},
 	{"tocsin_alert_events_total", "counter", "Events of alerts, by kind."},

@@ -53,6 +53,7 @@ func (m *metrics) write(w io.Writer) {
 	vm.WriteCounterUint64(w, "tocsin_match_disagreements_total", uint64(c.Disagreements.Load()))
 	for kind, n := range map[string]int64{
 		pipeline.Opened: c.Opened.Load(), pipeline.Matched: c.Added.Load(), pipeline.Copied: c.Copied.Load(), pipeline.Revised: c.Revised.Load(),
+		pipeline.Withdrawn: c.Withdrawn.Load(), pipeline.Paged: c.Paged.Load(),
 	} {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_alert_events_total{event=%q}", kind), uint64(n))
 	}
@@ -62,6 +63,19 @@ func (m *metrics) write(w io.Writer) {
 		}
 	}
 	m.writeDisk(ctx, w)
+	m.writeCanary(w)
+}
+
+func (m *metrics) writeCanary(w io.Writer) {
+	if m.s.canary == nil {
+		return
+	}
+	last := m.s.canary.newest()
+	if last.Sent.IsZero() {
+		return
+	}
+	vm.WriteGaugeFloat64(w, "tocsin_canary_age_seconds", time.Since(last.Sent).Seconds())
+	vm.WriteGaugeFloat64(w, "tocsin_canary_seconds", last.Took.Seconds())
 }
 
 func (m *metrics) writeSources(w io.Writer) {
@@ -79,6 +93,10 @@ func (m *metrics) writeSources(w io.Writer) {
 	}
 	for _, result := range feeds.Polls {
 		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_polls_total{result=%q}", result), polls[result])
+	}
+	pages := m.s.poller.Pages()
+	for _, state := range []string{tocsin.PageRead, tocsin.PagePDF, tocsin.PageGone, tocsin.PageUnread} {
+		vm.WriteCounterUint64(w, fmt.Sprintf("tocsin_pages_total{state=%q}", state), pages[state])
 	}
 	var pushes map[string]uint64
 	if h := m.s.poller.Hubs; h != nil {
@@ -148,6 +166,9 @@ func (s *service) private() http.Handler {
 		err := s.healthy(r.Context())
 		if err == nil && !s.ready.Load() {
 			err = errors.New("what is stored is still being read")
+		}
+		if err == nil {
+			err = s.canary.ready()
 		}
 		s.answer(w, err)
 	})

@@ -76,6 +76,7 @@ func TestEveryMetricIsDescribed(t *testing.T) {
 	}
 	bubble(t, func(t *testing.T) {
 		r := newRig(t)
+		r.canary = true
 		r.baseline("one.example", "two.example")
 		s := r.start(r.config(sources("one.example", "two.example") + desk))
 		time.Sleep(5 * time.Minute)
@@ -117,7 +118,7 @@ func TestEveryMetricIsDescribed(t *testing.T) {
 			}
 		}
 		for _, want := range []string{
-			`tocsin_items_total{kind="feed"} 4`, `tocsin_items_matched_total 4`, `tocsin_alert_events_total{event="opened"} 1`, `tocsin_alert_events_total{event="copied"} 1`,
+			`tocsin_items_total{kind="feed"} 4`, `tocsin_items_matched_total 6`, `tocsin_pages_total{state="read"} 2`, `tocsin_alert_events_total{event="opened"} 1`, `tocsin_alert_events_total{event="copied"} 1`,
 			`tocsin_deliveries_total{kind="slack",act="post",outcome="sent"} 1`, `tocsin_deliveries_total{kind="email",act="post",outcome="sent"} 1`,
 			`tocsin_fetch_to_sent_seconds_count 3`, `tocsin_lag_records{stage="match",to=""} 0`, `tocsin_lag_records{stage="send",to="room"} 0`,
 			`tocsin_source_condition{source="one",condition="ok"} 1`,

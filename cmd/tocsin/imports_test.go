@@ -22,7 +22,7 @@ import (
 // the test: say here where it belongs.
 var mayImport = map[string][]string{
 	"tocsin":                           {},
-	"tocsin/feeds":                     {"tocsin", "tocsin/feeds/fetch"},
+	"tocsin/feeds":                     {"tocsin", "tocsin/feeds/fetch", "tocsin/feeds/extract"},
 	"tocsin/feeds/fetch":               {"tocsin"},
 	"tocsin/feeds/extract":             {},
 	"tocsin/notifiers":                 {"tocsin"},
@@ -45,6 +45,8 @@ var onlyIn = map[string]string{
 	"github.com/nats-io/":         "tocsin/pipeline",
 	"github.com/synadia-io/":      "tocsin/pipeline",
 	"github.com/mmcdole/":         "tocsin/feeds",
+	"github.com/antchfx/":         "tocsin/feeds",
+	"github.com/andybalholm/casc": "tocsin/feeds",
 	"github.com/slack-go/":        "tocsin/notifiers",
 	"github.com/wneessen/":        "tocsin/notifiers",
 	"github.com/alecthomas/kong":  "tocsin/cmd/tocsin",

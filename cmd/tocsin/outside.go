@@ -67,6 +67,9 @@ func (s *service) traits(kind string) pipeline.Traits {
 }
 
 func (s *service) prepare(ctx context.Context, d tocsin.Delivery) (pipeline.Ready, error) {
+	if d.To.Name == pipeline.CanarySource && s.canary != nil {
+		return s.canary.Prepare(ctx, d)
+	}
 	n, err := s.notifier(d.To.Kind)
 	if err != nil {
 		return nil, err
@@ -75,6 +78,9 @@ func (s *service) prepare(ctx context.Context, d tocsin.Delivery) (pipeline.Read
 }
 
 func (s *service) find(ctx context.Context, d tocsin.Delivery) (string, bool, error) {
+	if d.To.Name == pipeline.CanarySource && s.canary != nil {
+		return s.canary.Find(ctx, d)
+	}
 	n, err := s.notifier(d.To.Kind)
 	if err != nil {
 		return "", false, err

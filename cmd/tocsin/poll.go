@@ -18,7 +18,10 @@ func (s *service) newPoller() *feeds.Poller {
 		Get:        s.get,
 		Before:     func(r fetch.Response) { suffer(r.Body) },
 		Quarantine: s.logs.Quarantine,
+		Recall:     s.wasLast,
 		Report:     s.trouble,
+		Keep:       s.logs.Keep,
+		Stored:     s.logs.Item,
 		Slog:       s.Log,
 	}
 	if s.server != nil {
@@ -38,6 +41,9 @@ func (s *service) tryFirst(ctx context.Context, src tocsin.Source, r fetch.Respo
 }
 
 func (s *service) get(ctx context.Context, url string, v fetch.Validators) (fetch.Response, error) {
+	if s.canary != nil && url == canaryURL {
+		return s.canary.fetch.Get(ctx, url, v)
+	}
 	return s.outside.Load().fetch.Get(ctx, url, v)
 }
 

@@ -44,7 +44,7 @@ func (c runCmd) Run(a *app) error {
 	}
 	began := time.Now()
 	s, err := newService(a.ctx, cfg, serviceOptions{
-		Log: log, Terminal: a.out, JSON: a.JSON, Off: off, Serve: true,
+		Log: log, Terminal: a.out, JSON: a.JSON, Off: off, Serve: true, Canary: true,
 		Poll: slices.Contains(c.Stages, "poll"), Match: slices.Contains(c.Stages, "match"), Send: slices.Contains(c.Stages, "send"),
 		Reload: a.hangups(log),
 		Ready:  func() { log.Info("ready", "after", time.Since(began).Round(time.Millisecond)) },

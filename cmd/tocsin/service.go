@@ -30,6 +30,7 @@ type serviceOptions struct {
 	Send     bool
 	Off      pipeline.Off
 	Serve    bool // open tocsin.sock
+	Canary   bool // send canaries through
 	Reload   <-chan *Config
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // of a test, for all that is foreign
 	Listen   func(network, addr string) (net.Listener, error)                  // of a test, for listen.public
@@ -48,9 +49,11 @@ type service struct {
 	operators *notifiers.Operators
 	counts    pipeline.Counts
 	metrics   *metrics
+	canary    *canary // nil if none is sent
 	started   time.Time
 	ready     atomic.Bool
 	outside   atomic.Pointer[outside]
+	known     atomic.Pointer[map[string]feeds.SourceStatus] // how sources were when they were last watched; nil but while sources are taken
 
 	mu   sync.Mutex
 	mine func(source string) bool
@@ -94,6 +97,11 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 	if s.condemned, err = s.logs.Condemned(ctx); err != nil {
 		return nil, err
 	}
+	if s.Canary {
+		if err := s.openCanary(ctx); err != nil {
+			return nil, err
+		}
+	}
 	s.poller = s.newPoller()
 	if s.poller.Hubs, err = s.newHubs(ctx); err != nil {
 		return nil, err
@@ -103,6 +111,14 @@ func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service,
 		return s, s.server.Serve()
 	}
 	return s, nil
+}
+
+func (s *service) openCanary(ctx context.Context) error {
+	key, err := s.logs.CanaryKey(ctx)
+	if err == nil {
+		s.canary, err = newCanary(key)
+	}
+	return err
 }
 
 func (s *service) openBus(ctx context.Context) (err error) {
@@ -126,6 +142,9 @@ func (s *service) openBus(ctx context.Context) (err error) {
 func (s *service) Close() error {
 	if out := s.outside.Load(); out != nil {
 		out.close()
+	}
+	if s.canary != nil {
+		s.canary.close()
 	}
 	switch {
 	case s.server != nil:
@@ -152,6 +171,9 @@ func (s *service) Run(ctx context.Context) error {
 	if s.Poll {
 		g.Go(func() error { return s.poller.Run(ctx) })
 		g.Go(func() error { return s.saveStatus(ctx) })
+	}
+	if s.canary != nil {
+		g.Go(func() error { return s.watchCanary(ctx) })
 	}
 	if s.server != nil {
 		g.Go(func() error {
@@ -188,6 +210,8 @@ func (s *service) pipelineConfig() pipeline.Config {
 	cfg := pipeline.Config{
 		Poll: s.Poll, Match: s.Match, Send: s.Send, Off: s.Off, Log: s.Log, Counts: &s.counts,
 		Own: s.own, Reading: s.reading, Nudge: s.nudge,
+		Visit: s.visit, Watch: s.poller.Watch,
+		Canary: s.canary != nil,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,
 		Before:  func(it tocsin.Item) { suffer(it.Text) },
 		Observe: s.metrics.delivered, Report: s.operators.Report, Clear: s.operators.Clear, Tell: s.tellOwner,

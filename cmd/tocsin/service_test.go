@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"html"
 	"log/slog"
 	"maps"
 	"net"
@@ -84,6 +85,8 @@ type rig struct {
 	conns  map[string][]net.Conn
 	env    map[string]string
 	reload chan *Config
+	canary bool
+	before func(*service)                                   // is told before it runs
 	listen func(network, addr string) (net.Listener, error) // for listen.public
 	end    func()
 }
@@ -177,14 +180,30 @@ func (r *rig) serve(w http.ResponseWriter, q *http.Request) {
 		http.NotFound(w, q)
 		return
 	}
-	f.polls++
 	items, answer := slices.Clone(f.items), f.answer
-	r.mu.Unlock()
-	if answer != nil {
-		answer(w, q)
-		return
+	if q.URL.Path == "/feed" {
+		f.polls++
 	}
-	_, _ = w.Write(rss(q.Host, items))
+	r.mu.Unlock()
+	switch {
+	case answer != nil:
+		answer(w, q)
+	case q.URL.Path == "/feed":
+		_, _ = w.Write(rss(q.Host, items))
+	default:
+		servePage(w, q, items)
+	}
+}
+
+// servePage shows one of the items that are in the feed.
+func servePage(w http.ResponseWriter, q *http.Request, items []rssItem) {
+	for _, it := range items {
+		if it.Link == "http://"+q.Host+q.URL.Path {
+			fmt.Fprintf(w, "<html><title>%s</title><h1>%[1]s</h1><p>%s</p></html>", html.EscapeString(it.Title), html.EscapeString(it.Description))
+			return
+		}
+	}
+	http.NotFound(w, q)
 }
 
 func rss(title string, items []rssItem) []byte {
@@ -257,10 +276,13 @@ func (r *rig) start(cfg *Config) *service {
 	r.reload = make(chan *Config)
 	ctx, cancel := context.WithCancel(context.Background())
 	s, err := newService(ctx, cfg, serviceOptions{
-		Log: log, Terminal: r.term, Poll: true, Match: true, Send: true, Dial: r.dial, Reload: r.reload, Listen: r.listen,
+		Log: log, Terminal: r.term, Poll: true, Match: true, Send: true, Dial: r.dial, Reload: r.reload, Canary: r.canary, Listen: r.listen,
 	})
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	if r.before != nil {
+		r.before(s)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -30,6 +30,7 @@ type watchlistCmd struct {
 	Lint     watchlistLintCmd     `cmd:"" help:"Warn of what in a query is probably not meant."`
 	Test     watchlistTestCmd     `cmd:"" help:"Hold watchlists against their examples, or against labelled statements."`
 	Explain  watchlistExplainCmd  `cmd:"" help:"Say why a text matches, or what is missing and how near it is."`
+	Coverage watchlistCoverageCmd `cmd:"" help:"Say how the sources are that a watchlist depends on."`
 	Backtest watchlistBacktestCmd `cmd:"" help:"Say what a watchlist or query finds in what is stored."`
 }
 

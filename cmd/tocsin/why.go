@@ -44,7 +44,10 @@ func (c whyCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		for _, t := range traces {
+		for i, t := range traces {
+			if i > 0 {
+				tellChanges(a.out, traces[:i], t)
+			}
 			tell(a.out, t, func(v pipeline.Verdict) string { return lacking(w, t.Item, v) })
 		}
 		return nil
@@ -82,12 +85,32 @@ func (c whyCmd) absent(a *app, l *pipeline.Logs) error {
 	return fmt.Errorf("why: no stored item has this address, and no source is on its host: add one, see docs/configuration.md")
 }
 
+// tellChanges says what a publisher changed between the revision before and t.
+func tellChanges(w io.Writer, before []pipeline.Trace, t pipeline.Trace) {
+	for i := len(before) - 1; i >= 0; i-- {
+		old := before[i].Item
+		if old.Source != t.Item.Source || old.ID != t.Item.ID {
+			continue
+		}
+		for _, ch := range pipeline.Changes(old, t.Item) {
+			fmt.Fprintf(w, "  changed   %s: %s\n", ch.Field, plainLine(changeText(ch)))
+		}
+		return
+	}
+}
+
 func tell(w io.Writer, t pipeline.Trace, lacks func(pipeline.Verdict) string) {
 	it := t.Item
 	fmt.Fprintf(w, "%s\n%s\n", plainLine(it.Title), plainLine(it.URL))
 	fmt.Fprintf(w, "  stored    %s as revision %d of %s/%s, record %d of ITEMS\n", stamp(it.Seen), it.Rev, it.Source, it.ID, t.Seq)
 	if it.Baseline {
 		fmt.Fprintf(w, "  baseline  it was there when the source was first read: told of in a summary, not sent by itself\n")
+	}
+	if p := it.Page; p != nil {
+		fmt.Fprintf(w, "  page      %s %s%s\n", stamp(p.At), p.State, pageNote(p))
+	}
+	if !it.Withdrawn.IsZero() {
+		fmt.Fprintf(w, "  withdrawn %s: it had left its source and nothing was at its address\n", stamp(it.Withdrawn))
 	}
 	switch {
 	case t.Quarantined != nil:
@@ -113,6 +136,18 @@ func tell(w io.Writer, t pipeline.Trace, lacks func(pipeline.Verdict) string) {
 	}
 }
 
+func pageNote(p *tocsin.Page) string {
+	switch p.State {
+	case tocsin.PageRead:
+		return fmt.Sprintf(": %d bytes of text, %d of the rest", len(p.Text), len(p.Rest))
+	case tocsin.PagePDF:
+		return ": not read: " + plainLine(strings.Join(p.Documents, " "))
+	case tocsin.PageUnread:
+		return ": " + plainLine(p.Why)
+	}
+	return ": nothing is at its address"
+}
+
 // maxPlaces is how many places of matched words are told.
 const maxPlaces = 8
 
@@ -125,7 +160,7 @@ func placesIn(it tocsin.Item, spans []tocsin.Span) string {
 			fmt.Fprintf(&b, " … %d more", len(spans)-i)
 			break
 		}
-		text := map[string]string{tocsin.FieldTitle: it.Title, tocsin.FieldText: it.Text}[s.Field]
+		text := map[string]string{tocsin.FieldTitle: it.Title, tocsin.FieldText: it.Said()}[s.Field]
 		fmt.Fprintf(&b, " [%s at %s %d]", termIn(text, s), s.Field, s.Start)
 	}
 	return b.String()

@@ -58,7 +58,7 @@ func (e *Error) Error() string {
 		s += ", redirected to " + e.At
 	}
 	s += ": " + e.Err.Error()
-	if a := e.Advice(); a != "" {
+	if a := e.advice(); a != "" {
 		s += "; " + a
 	}
 	return s
@@ -66,8 +66,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Advice is what a person can do about it, "" if nothing. Error ends with it.
-func (e *Error) Advice() string {
+// advice is what a person can do about it, "" if nothing.
+func (e *Error) advice() string {
 	switch e.Kind {
 	case KindAddress:
 		return "write one like https://publisher.example/feed"
