@@ -35,7 +35,7 @@ type Source struct {
 	Country string        `json:"country,omitempty"` // ISO 3166-1 alpha-2, or "" where none applies
 	Lang    string        `json:"lang,omitempty"`    // BCP 47, or "" if it varies
 	Zone    string        `json:"zone,omitempty"`    // IANA zone in which its times without a zone are read; "" means UTC
-	Every   time.Duration `json:"every"`             // between looks; at least 10 s, 0 means 60 s
+	Every   time.Duration `json:"every"`             // between looks; at least 10 s, 0 means by the source's own rhythm, from 30 s to 15 min
 	Listing Listing       `json:"listing,omitzero"`  // of kind page; the zero value means that the repeating block is looked for
 	Archive string        `json:"archive,omitempty"` // a page or sitemap of the publisher's that goes back further than URL: read when entries may have been missed
 	Builtin bool          `json:"builtin,omitempty"` // from the starter directory: never having answered is listed, not alarmed

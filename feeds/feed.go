@@ -89,7 +89,7 @@ func (in input) xml() (Document, error) {
 	if s.work < 0 {
 		return Document{}, errHostile
 	}
-	doc := Document{Kind: o.kind, Cut: o.cut}
+	doc := Document{Kind: o.kind, Cut: o.cut, hints: k.hints}
 	var err error
 	if o.kind == "atom" {
 		err = k.atom(&doc)

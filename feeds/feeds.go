@@ -19,6 +19,7 @@ type Document struct {
 	Items    []Entry  `json:"items"`          // in document order; never nil
 	More     []string `json:"more,omitempty"` // documents that hold further entries, the likeliest to have new ones first
 	Beyond   []Entry  `json:"-"`              // entries that are too many for Items, and too old to be new by their dates
+	hints    hints
 }
 
 // A Feed is what a document says of itself.

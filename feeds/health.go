@@ -129,6 +129,7 @@ type result struct {
 	network   bool          // nobody answered: it may be our own fault
 	writing   bool          // it was an append that failed
 	wait      time.Duration // what the server asked for
+	fresh     time.Duration // for which the server says that its answer holds
 	at        time.Time     // of the answer
 	items     int
 	entries   int // in the document

@@ -31,7 +31,7 @@ func (p *Poller) poll(ctx context.Context, t *task, s tocsin.Source) result {
 		}
 		if r.Unchanged {
 			p.leftUnchanged(ctx, t, s)
-			return result{poll: PollUnchanged, condition: OK, moved: r.Moved, at: r.At}
+			return result{poll: PollUnchanged, condition: OK, moved: r.Moved, fresh: r.Fresh, at: r.At}
 		}
 		if p.Hubs != nil && s.Kind == WebSub {
 			p.Hubs.read(s, r)
@@ -79,7 +79,7 @@ func (p *Poller) load(ctx context.Context, t *task, s tocsin.Source) error {
 		p.Slog.Warn("state is rebuilt from the log", "stage", "poll", "source", s.ID, "err", err)
 		st = State{}
 	}
-	t.state, t.rhythm = &st, st.rhythm
+	t.state, t.rhythm, t.begun = &st, st.rhythm, st.since()
 	return nil
 }
 
@@ -160,7 +160,10 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 	}
 	p.left(s.ID, &next)
 	p.keep(ctx, t, s, &next, t.after(s, r))
-	res = result{poll: PollRead, condition: OK, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
+	if !r.Pushed {
+		t.hints = d.hints
+	}
+	res = result{poll: PollRead, condition: OK, fresh: r.Fresh, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
 	switch {
 	case shrunk != nil:
 		res.condition, res.err = LayoutChanged, shrunk
@@ -299,6 +302,7 @@ func (p *Poller) catchUp(ctx context.Context, t *task, s tocsin.Source) (moved b
 // keep makes next what is known. It is saved when there is more than other
 // validators in it; they alone cost at most one fetch more after a start.
 func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State, v fetch.Validators) {
+	t.begun = next.since()
 	t.stored(s)
 	next.Validators, next.address = v, addressOf(s)
 	t.validators, t.ofKind, t.ofURL, t.settles = v, s.Kind, s.URL, next.Settles()

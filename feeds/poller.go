@@ -83,10 +83,11 @@ type Poller struct {
 	mu    sync.Mutex    // guards what follows
 	tasks map[string]*task
 	queue queue
-	until time.Time          // Run sleeps, if it sleeps
-	busy  map[string]int     // polls in flight, by host
-	held  map[string][]*task // due, but their host is busy
-	hosts map[string]int     // sources, by host
+	until time.Time           // Run sleeps, if it sleeps
+	busy  map[string]int      // polls in flight, by host
+	held  map[string][]*task  // due, but their host is busy
+	hosts map[string]int      // sources, by host
+	wary  map[string]wariness // of hosts that have refused, by host
 	net   network
 	log   Trouble // open while the log fails
 	stuck bool    // the log cannot be written
@@ -114,6 +115,8 @@ type task struct {
 	flying bool          // a poll is in flight
 	gone   bool          // the source is no longer set
 	ended  time.Time     // when the last poll ended
+	news   time.Time     // when it last had something new
+	adapts bool          // it has no interval of its own
 	again  bool          // a poll is wanted as soon as the one in flight has ended
 	turn   chan struct{} // held by whoever polls the source or takes what was pushed
 	health health
@@ -126,6 +129,8 @@ type task struct {
 	validators fetch.Validators
 	ofKind     string // what validators are of
 	ofURL      string
+	hints      hints     // of the last document
+	begun      time.Time // when the source was first read
 	settles    time.Time // from when on the document is read again although it has not changed
 	saved      time.Time
 	unsaved    bool     // more than validators is not saved
@@ -141,7 +146,7 @@ func (p *Poller) init() {
 	p.once.Do(func() {
 		p.wake = make(chan struct{}, 1)
 		p.reads = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
-		p.tasks, p.busy, p.held, p.hosts = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]int{}
+		p.tasks, p.busy, p.held, p.hosts, p.wary = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]int{}, map[string]wariness{}
 		p.Slog = cmp.Or(p.Slog, slog.Default())
 		p.Workers = cmp.Or(p.Workers, 64)
 		p.visits.init()
@@ -175,10 +180,11 @@ func (p *Poller) Set(sources []tocsin.Source) {
 }
 
 func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
+	adapts := s.Every == 0
 	s.Every = max(cmp.Or(s.Every, defaultPace), p.least())
 	t := p.tasks[s.ID]
 	if t == nil {
-		t = &task{source: s, place: -1, turn: make(chan struct{}, 1), next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
+		t = &task{source: s, adapts: adapts, place: -1, turn: make(chan struct{}, 1), next: now.Add(rand.N(spread + 1)), health: health{condition: Waiting, since: now}}
 		if p.Recall != nil {
 			t.health.restore(s, p.Recall(s.ID))
 		}
@@ -193,7 +199,7 @@ func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
 		p.hosts[t.host]++
 	}
 	moved := t.source.URL != s.URL || t.source.Kind != s.Kind
-	t.source = s
+	t.source, t.adapts = s, adapts
 	if !moved {
 		if soon := now.Add(s.Every); t.place >= 0 && soon.Before(t.next) {
 			t.next = soon
@@ -240,6 +246,7 @@ func (p *Poller) remove(t *task, now time.Time) {
 	t.gone = true
 	if p.drop(p.hosts, t.host); p.hosts[t.host] == 0 {
 		delete(p.net.hosts, t.host)
+		delete(p.wary, t.host)
 	}
 	p.unhold(t)
 	if t.place >= 0 {
@@ -387,6 +394,7 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 		return
 	}
 	p.listen(host, r, now)
+	p.refused(host, *r, now)
 	p.logged(*r, now)
 	if t.state != nil {
 		t.health.known = t.state.Len()
@@ -395,7 +403,10 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 	t.health.follow(t.rhythm)
 	first := t.health.polls == [len(t.health.polls)]uint64{}
 	p.out = append(p.out, t.health.record(t.source, *r, now)...)
-	t.next = now.Add(t.pace(*r, first, p.least(), p.every(t, now)))
+	if r.items > 0 && !first {
+		t.news = now
+	}
+	t.next = now.Add(t.pace(*r, first, p.least(), p.every(t, *r, now)))
 	if t.again {
 		t.again, t.next = false, now.Add(p.least())
 	}
@@ -411,7 +422,7 @@ func (t *task) pace(r result, first bool, least, every time.Duration) time.Durat
 	wait := every - every/10 + rand.N(every/5)
 	switch {
 	case r.poll == PollLimited:
-		wait = max(wait, r.wait)
+		wait = max(wait, min(r.wait, maxBackoff))
 	case r.failed():
 		off := every
 		for range t.health.failures - 1 {
@@ -423,6 +434,8 @@ func (t *task) pace(r result, first bool, least, every time.Duration) time.Durat
 		wait = min(off-off/10+rand.N(off/5), max(every, maxBackoff))
 	case first:
 		wait = every/2 + rand.N(every/2)
+	case t.adapts:
+		wait = min(wait, ceilingPace)
 	}
 	return max(wait, least)
 }

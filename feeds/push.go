@@ -141,14 +141,6 @@ func (p *Poller) look(ctx context.Context, t *task, s tocsin.Source, host string
 	p.finish(t, s, host, r)
 }
 
-// every is the time between two polls of a task's source.
-func (p *Poller) every(t *task, now time.Time) time.Duration {
-	if p.Hubs != nil && t.source.Kind == WebSub {
-		return p.Hubs.pace(t.polled(), now)
-	}
-	return t.source.Every
-}
-
 func (p *Poller) pushStatus(s tocsin.Source) *PushStatus {
 	if p.Hubs == nil || s.Kind != WebSub {
 		return nil

@@ -32,6 +32,7 @@ type skeleton struct {
 	xml     []byte
 	texts   []string
 	head    origin
+	hints   hints
 	entries []origin // one for each entry in xml
 }
 
@@ -60,7 +61,7 @@ func (in input) skeleton(s *scanner, o outline) *skeleton {
 	}
 	k.xml = append(k.xml, head...)
 	for _, part := range o.head {
-		s.children(part, k.structure, k.field)
+		s.children(part, k.structure, func(e element) { k.hint(e); k.field(e) })
 	}
 	k.head = origin{lang: k.lang}
 	if k.base == nil {
@@ -76,6 +77,22 @@ func (in input) skeleton(s *scanner, o outline) *skeleton {
 	}
 	k.xml = append(k.xml, foot...)
 	return k
+}
+
+// hint takes what an element of the feed's own says of how often to ask.
+func (k *skeleton) hint(e element) {
+	if inner := k.text[e.inner.start:e.inner.end]; len(inner) > 4<<10 {
+		return
+	}
+	name := string(bytes.ToLower(local(e.name)))
+	switch name {
+	case "ttl", "updateperiod", "updatefrequency":
+		k.hints.hint(name, string(k.text[e.inner.start:e.inner.end]))
+	case "skiphours":
+		k.s.children(e.inner, func(tag) bool { return false }, func(h element) {
+			k.hints.hint(string(local(h.name)), string(k.text[h.inner.start:h.inner.end]))
+		})
+	}
 }
 
 // entry writes the fields of b, whose base and language end with it.

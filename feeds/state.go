@@ -95,6 +95,14 @@ type indexes struct {
 
 func dayOf(t time.Time) uint16 { return uint16(max(0, t.Unix()) / day) }
 
+// since is when the source was first read; zero before.
+func (st *State) since() time.Time {
+	if st.begun == 0 {
+		return time.Time{}
+	}
+	return time.Unix(st.begun, 0)
+}
+
 // Len is the number of entries that are known.
 func (st *State) Len() int { return len(st.entries) }
 

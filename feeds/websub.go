@@ -193,16 +193,16 @@ func (h *Subscriber) read(s tocsin.Source, r fetch.Response) {
 	sub.Asked, sub.Until, sub.Renew, sub.Failures = time.Time{}, time.Time{}, time.Time{}, 0
 }
 
-// pace is the time between two polls of s.
-func (h *Subscriber) pace(s tocsin.Source, now time.Time) time.Duration {
+// pace is the time between two polls of s, which is every without a hub.
+func (h *Subscriber) pace(s tocsin.Source, every time.Duration, now time.Time) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	sub := h.of(s)
 	left := sub.Until.Sub(now)
 	if left <= 0 || sub.Doubtful || !sub.missed.IsZero() {
-		return s.Every
+		return every
 	}
-	return max(s.Every, min(slowPace, left))
+	return max(every, min(slowPace, left))
 }
 
 // tend looks after the subscription of s when a poll has come to r.

@@ -146,7 +146,7 @@ const hubA, hubB = "https://a.hub.example/", "https://b.hub.example/"
 
 func newSubscribed(t *testing.T, hubs ...string) *subscribed {
 	src := source(1)
-	src.Kind = WebSub
+	src.Kind, src.Every = WebSub, time.Minute
 	s := &subscribed{t: t, src: src, fail: map[string]error{}, saved: map[string][]byte{}}
 	s.begin(announcing(1, hubs...))
 	return s

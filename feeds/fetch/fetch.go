@@ -43,18 +43,19 @@ type Validators struct {
 // A Response is an answer with status 200 (or 203, which is 200 through a proxy)
 // or 304.
 type Response struct {
-	Unchanged  bool       // 304, or the raw body hashes to Validators.Hash; Body is nil
-	Body       []byte     // decompressed
-	Type       string     // the Content-Type header as it came
-	Location   string     // the Content-Location header, absolute, or ""
-	Links      []string   // the Link headers as they came
-	URL        string     // after redirects; without user and password
-	Moved      string     // where permanent redirects (301, 308) alone led; "" if none or if a temporary one is among them
-	Validators Validators // for the next request
-	At         time.Time  // when the last byte of the body had been read; UTC
-	Cut        bool       // the body ended before its end or cannot be decompressed to it: Body is what there was, Validators are zero
-	Fault      error      // with Cut: what ended it, an *Error; otherwise nil
-	Pushed     bool       // a hub sent it: it may hold only what is new, and has no validators
+	Unchanged  bool          // 304, or the raw body hashes to Validators.Hash; Body is nil
+	Body       []byte        // decompressed
+	Type       string        // the Content-Type header as it came
+	Location   string        // the Content-Location header, absolute, or ""
+	Links      []string      // the Link headers as they came
+	URL        string        // after redirects; without user and password
+	Moved      string        // where permanent redirects (301, 308) alone led; "" if none or if a temporary one is among them
+	Validators Validators    // for the next request
+	Fresh      time.Duration // for which the server says that the answer holds (Cache-Control, Expires), at most a day; 0 if it does not say
+	At         time.Time     // when the last byte of the body had been read; UTC
+	Cut        bool          // the body ended before its end or cannot be decompressed to it: Body is what there was, Validators are zero
+	Fault      error         // with Cut: what ended it, an *Error; otherwise nil
+	Pushed     bool          // a hub sent it: it may hold only what is new, and has no validators
 }
 
 // Config is how foreign addresses are fetched. The zero value works.
@@ -354,7 +355,7 @@ func (c *Client) whole(x *exchange, u *url.URL, resp *http.Response, v Validator
 
 // about is what resp, which u gave and which has been read, tells of itself.
 func about(u *url.URL, resp *http.Response) Response {
-	r := Response{URL: bare(u), Type: resp.Header.Get("Content-Type"), Links: resp.Header["Link"], At: time.Now().UTC()}
+	r := Response{URL: bare(u), Type: resp.Header.Get("Content-Type"), Links: resp.Header["Link"], Fresh: freshness(resp.Header), At: time.Now().UTC()}
 	if l := resp.Header.Get("Content-Location"); l != "" {
 		if at, err := u.Parse(l); err == nil && (at.Scheme == "http" || at.Scheme == "https") {
 			r.Location = bare(at)
