@@ -377,7 +377,7 @@ func (p *pageReader) longest(n *html.Node) string {
 			parts = append(parts, n)
 			return false
 		}
-		edge := !inline[n.DataAtom] || n.DataAtom == atom.Time || n.DataAtom == atom.Span && hasWord(n, "date", "time", "category", "tag", "label")
+		edge := !inline[n.DataAtom] || n.DataAtom == atom.Time || n.DataAtom == atom.Span && (hasWord(n, "date", "time", "category", "tag", "label") || p.onlyDate(textOf(100, n)) != "")
 		if edge && flush() {
 			return true
 		}
