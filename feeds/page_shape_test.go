@@ -348,15 +348,15 @@ func TestPressPageSelectorsAreRead(t *testing.T) {
 		}
 		shapes++
 		page, when := rebuiltPage(g, ti, li, da, i)
+		if os.Getenv("SHOW") == fmt.Sprint(i) {
+			t.Log(page)
+		}
 		right, dated, other, err := finds(t, l, page, when)
 		switch {
 		case right == len(ownTitles) && other == 0:
 			selected++
 		default:
 			t.Logf("selectors %+v: %d right, %d other, %v", l, right, other, err)
-			if os.Getenv("SHOW") == fmt.Sprint(i) {
-				t.Log(page)
-			}
 		}
 		if !da.none {
 			dateSets++

@@ -173,7 +173,10 @@ func (m *sitemap) set(e *Entry, leaf string, raw []byte) {
 	said = strings.TrimSpace(said)
 	switch leaf {
 	case "loc":
-		e.URL = m.address(m.base, said)
+		if e.URL = m.address(m.base, said); len(e.URL) > maxShort {
+			m.notes.add("left out an address that is too long")
+			e.URL = ""
+		}
 	case "lastmod":
 		e.Updated = m.date(said)
 	case "publication_date":
