@@ -521,7 +521,7 @@ func (l *entryList) add(e Entry) {
 	key := cmp.Or(e.URL, "\x00"+e.Title)
 	for _, i := range l.at[key] {
 		o := &l.all[i]
-		if !strings.Contains(o.Title, e.Title) && !strings.Contains(e.Title, o.Title) && len(o.Tags)+len(e.Tags) == 0 {
+		if !repeats(o.Title, e.Title) && !repeats(e.Title, o.Title) && len(o.Tags)+len(e.Tags) == 0 {
 			continue
 		}
 		if len(e.Title) > len(o.Title) && len(e.Tags) <= len(o.Tags) || len(e.Tags) < len(o.Tags) {
@@ -536,6 +536,10 @@ func (l *entryList) add(e Entry) {
 		l.at[key] = append(l.at[key], len(l.all))
 	}
 	l.all = append(l.all, e)
+}
+
+func repeats(long, brief string) bool {
+	return strings.Contains(strings.ToLower(long), strings.ToLower(brief))
 }
 
 // newestFirst turns a list around that is oldest first throughout.
