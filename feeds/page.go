@@ -32,9 +32,10 @@ func (e *LayoutError) Error() string {
 }
 
 const (
-	maxRows  = 1000    // entries of a page: the first
-	maxRow   = 2 << 10 // bytes of an entry in which a date is looked for
-	nodeWork = 400     // steps of selectors for each element of a page
+	maxRows   = 1000    // entries of a page: the first
+	maxRow    = 2 << 10 // bytes of an entry in which a date is looked for
+	nodeWork  = 100     // steps of selectors for each element of a page; classes need 5
+	leastWork = 1 << 20 // and for any page
 )
 
 // ParsePage reads a page that lists entries, by the selectors of the source's
@@ -58,7 +59,7 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 		return Document{}, err
 	}
 	t := parseTree(body)
-	p := pageReader{tree: t, listing: sel, dates: newCalendar(src, r.At), own: base(r), meter: nodeWork*t.nodes + 1<<16}
+	p := pageReader{tree: t, listing: sel, dates: newCalendar(src, r.At), own: base(r), meter: nodeWork*t.nodes + leastWork}
 	p.base = resolve(p.own, t.base)
 	if p.dates.lang == "" {
 		p.dates.lang, _, _ = strings.Cut(strings.ToLower(t.lang), "-")
@@ -119,30 +120,49 @@ type row struct {
 }
 
 func (p *pageReader) entries(entry string) ([]Entry, error) {
-	var rows []row
-	if p.listing.entry == nil {
-		rows = p.detect()
-	} else {
-		for _, f := range p.listing.entry.find(p.root, &p.meter) {
-			if f.node != nil && f.node.Type == html.TextNode {
-				f.node = f.node.Parent
-			}
-			if f.node != nil {
-				rows = append(rows, row{node: f.node})
-			}
-		}
-	}
-	var out []Entry
-	for _, r := range rows[:min(len(rows), 2*maxRows)] {
+	rows := p.rows()
+	list := entryList{at: map[string][]int{}}
+	for _, r := range rows {
 		if e, ok := p.entry(r); ok {
-			out = join(out, e)
+			list.add(e)
 		}
 		if p.meter <= 0 {
 			return nil, &LayoutError{Why: "the selectors of listing cost too much on this page: write them with classes and without .. and ancestor::"}
 		}
 	}
-	out = newestFirst(out[:min(len(out), maxRows)])
+	out := newestFirst(list.all[:min(len(list.all), maxRows)])
 	return out, p.fault(entry, len(rows), out)
+}
+
+// maxNested is how many entries may stand around an entry. Where a selector finds
+// all that is within its entries too, they would cost more than the page.
+const maxNested = 2
+
+// rows are the places of the entries, by selector or found out.
+func (p *pageReader) rows() (rows []row) {
+	if p.listing.entry == nil {
+		return p.detect()
+	}
+	taken := map[*html.Node]bool{}
+	for _, f := range p.listing.entry.find(p.root, &p.meter) {
+		if f.node != nil && f.node.Type == html.TextNode {
+			f.node = f.node.Parent
+		}
+		if f.node == nil || taken[f.node] {
+			continue
+		}
+		taken[f.node] = true
+		around := 0
+		for up := f.node.Parent; up != nil; up = up.Parent {
+			if taken[up] {
+				around++
+			}
+		}
+		if around <= maxNested && len(rows) < 2*maxRows {
+			rows = append(rows, row{node: f.node})
+		}
+	}
+	return rows
 }
 
 // fault is why what was found is no list of entries.
@@ -232,7 +252,10 @@ func (p *pageReader) address(href string) string {
 	if p.own != nil && u.Host == p.own.Host && u.Path == p.own.Path && u.RawQuery == p.own.RawQuery && u.Fragment == "" {
 		return ""
 	}
-	return u.String()
+	if s := u.String(); len(s) <= maxShort {
+		return s
+	}
+	return ""
 }
 
 // said is the text of the first thing that was found: an element, an attribute,
@@ -377,7 +400,7 @@ func (p *pageReader) longest(n *html.Node) string {
 			parts = append(parts, n)
 			return false
 		}
-		edge := !inline[n.DataAtom] || n.DataAtom == atom.Time || n.DataAtom == atom.Span && hasWord(n, "date", "time", "category", "tag", "label")
+		edge := !inline[n.DataAtom] || n.DataAtom == atom.Time || n.DataAtom == atom.Span && (hasWord(n, "date", "time", "category", "tag", "label") || p.onlyDate(textOf(100, n)) != "")
 		if edge && flush() {
 			return true
 		}
@@ -487,13 +510,18 @@ func (p *pageReader) onlyDate(s string) string {
 	return ""
 }
 
-// join adds e to entries, in which it may stand already: as an image beside its
+// An entryList joins entries that stand on a page twice: as an image beside its
 // headline, or on top of the list.
-func join(entries []Entry, e Entry) []Entry {
-	for i := range entries {
-		o := &entries[i]
-		same := o.URL == e.URL && (o.URL != "" || o.Published.Equal(e.Published))
-		if !same || !strings.Contains(o.Title, e.Title) && !strings.Contains(e.Title, o.Title) && len(o.Tags)+len(e.Tags) == 0 {
+type entryList struct {
+	all []Entry
+	at  map[string][]int // places of an address, or of a title without one
+}
+
+func (l *entryList) add(e Entry) {
+	key := cmp.Or(e.URL, "\x00"+e.Title)
+	for _, i := range l.at[key] {
+		o := &l.all[i]
+		if !repeats(o.Title, e.Title) && !repeats(e.Title, o.Title) && len(o.Tags)+len(e.Tags) == 0 {
 			continue
 		}
 		if len(e.Title) > len(o.Title) && len(e.Tags) <= len(o.Tags) || len(e.Tags) < len(o.Tags) {
@@ -502,9 +530,16 @@ func join(entries []Entry, e Entry) []Entry {
 		if o.Published.IsZero() {
 			o.Published = e.Published
 		}
-		return entries
+		return
 	}
-	return append(entries, e)
+	if len(l.at[key]) < 4 {
+		l.at[key] = append(l.at[key], len(l.all))
+	}
+	l.all = append(l.all, e)
+}
+
+func repeats(long, brief string) bool {
+	return strings.Contains(strings.ToLower(long), strings.ToLower(brief))
 }
 
 // newestFirst turns a list around that is oldest first throughout.

@@ -13,7 +13,7 @@ import (
 
 // Limits of a page. An honest list has 5,000 elements, 30 deep.
 const (
-	maxNodes     = 200_000
+	maxNodes     = 100_000
 	maxDepth     = 200
 	maxAttrs     = 24      // of one element
 	maxAttrBytes = 4 << 10 // of one attribute: images stand in some
