@@ -114,6 +114,20 @@ func TestProbeFindsTheFeedOfAPage(t *testing.T) {
 			},
 			"https://mfa.example/", "https://mfa.example/feed/", "named by the page",
 		},
+		"that of statements": {
+			probeSite{
+				"https://mfa.example/en/press": `<link rel=alternate type="application/rss+xml" title="Vacancies" href="/jobs.rss"><link rel=alternate type="application/rss+xml" title="All" href="/all.rss"><link rel=alternate type="application/rss+xml" title="Press releases" href="/pr.rss">`,
+				"https://mfa.example/jobs.rss": probeFeed("Jobs", "", "k1", "k2", "k3", "k4", "k5", "k6"), "https://mfa.example/all.rss": probeFeed("All", "", "l1", "l2", "l3", "l4", "l5", "l6"), "https://mfa.example/pr.rss": news,
+			},
+			"https://mfa.example/en/press", "https://mfa.example/pr.rss", "named by the page",
+		},
+		"that of the section": {
+			probeSite{
+				"https://mfa.example/x/africa/": `<link rel=alternate type="application/rss+xml" href="/all.rss"><link rel=alternate type="application/rss+xml" href="/x/africa/feed/">`,
+				"https://mfa.example/all.rss":   probeFeed("All", "", "l1", "l2", "l3", "l4", "l5"), "https://mfa.example/x/africa/feed/": news,
+			},
+			"https://mfa.example/x/africa/", "https://mfa.example/x/africa/feed/", "named by the page",
+		},
 		"not the dead one": {
 			probeSite{
 				"https://mfa.example/":    `<link rel=alternate type="application/rss+xml" href="/old"><link rel=alternate type="application/rss+xml" href="/new">`,
@@ -347,7 +361,9 @@ func TestProbeFindsTheSitemapWhereThereIsNoList(t *testing.T) {
 
 // The preview of a Telegram channel has this shape; the words are ours.
 func TestTheSelectorsForATelegramChannelFindItsMessages(t *testing.T) {
-	day := func(i int) string { return time.Now().Add(time.Duration(i-9) * 24 * time.Hour).UTC().Format(time.RFC3339) }
+	day := func(i int) string {
+		return time.Now().Add(time.Duration(i-9) * 24 * time.Hour).UTC().Format(time.RFC3339)
+	}
 	var b strings.Builder
 	b.WriteString(`<!doctype html><html><head><title>The ministry – Telegram</title></head><body><section class="tgme_channel_history">`)
 	for i := range 5 {
