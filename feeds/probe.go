@@ -297,6 +297,9 @@ func (p *probe) found(l lead, kind string, r fetch.Response, d Document) {
 	if kind == "feed" || kind == "websub" {
 		f.Hub = hubOf(r)
 	}
+	if f.Hub != "" && kind == "feed" && p.knows("websub") {
+		f.Notes = append(f.Notes, "where hubs can reach you (listen.public), kind websub is told of new items at once")
+	}
 	for i, e := range d.Items {
 		if i < 3 {
 			f.mark += cmp.Or(e.URL, e.GUID, e.Title) + "\n"

@@ -204,6 +204,10 @@ func TestProbeTellsWhatAFeedIsLike(t *testing.T) {
 	if p.Found[0].Hub != "https://hub.example/h" {
 		t.Errorf("a hub in a header: %q", p.Found[0].Hub)
 	}
+	p, _ = probedWith(t, probeSite{"https://mfa.example/rss": header}, "https://mfa.example/rss", []Kind{{Name: "websub", Parse: ParseFeed}, {Name: "feed", Parse: ParseFeed}})
+	if f := p.Found[0]; f.Source.Kind != "feed" || !strings.Contains(strings.Join(f.Notes, "; "), "kind websub is told of new items at once") {
+		t.Errorf("where hubs are known: %+v", f)
+	}
 	items := p.Found[0].Doc.Items
 	slices.Reverse(items)
 	if newest, reversed := inDateOrder(items); !reversed || newest[0].Title != "c" {
