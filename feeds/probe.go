@@ -174,7 +174,7 @@ const maxLeads = 5
 
 func (p *probe) try(leads []lead) {
 	leads = slices.Clone(leads)
-	slices.SortStableFunc(leads, func(a, b lead) int { return cmp.Compare(b.rank-dullness(b), a.rank-dullness(a)) })
+	slices.SortStableFunc(leads, func(a, b lead) int { return cmp.Compare(b.rank+p.aptness(b), a.rank+p.aptness(a)) })
 	for i, l := range leads {
 		if i == maxLeads && l.rank > byGuess || l.rank == byGuess && p.has("feed") {
 			return
@@ -190,12 +190,36 @@ func (p *probe) try(leads []lead) {
 	}
 }
 
-// dullness is how much less a lead is worth that tells of comments.
-func dullness(l lead) int {
-	if about := strings.ToLower(l.url + " " + l.title); strings.Contains(about, "comment") || strings.Contains(about, "kommentar") || strings.Contains(about, "oembed") {
-		return 50
+// Words in addresses and titles that tell whether a feed is of statements.
+var (
+	aptWords  = []string{"press", "news", "statement", "release", "communiq", "comunicad", "comunicat", "notici", "actualit", "nachricht", "aktuell", "noticias", "новост", "заявлен", "新闻", "報道", "보도", "بيان"}
+	dullWords = []string{"job", "vacanc", "career", "tender", "event", "calendar", "podcast", "video", "photo", "gallery", "weather", "stellen", "termine"}
+	comments  = []string{"comment", "kommentar", "oembed"}
+)
+
+// aptness is how much likelier a lead is to be what was meant by the address: it
+// lies below it, or tells of statements and not of comments, jobs or events.
+func (p *probe) aptness(l lead) (n int) {
+	at, err := url.Parse(l.url)
+	if err != nil {
+		return 0
 	}
-	return 0
+	about := strings.ToLower(at.Path + "?" + at.RawQuery + " " + l.title)
+	has := func(words []string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(about, w) })
+	}
+	if has(comments) {
+		n -= 50
+	}
+	if has(dullWords) {
+		n -= 9
+	} else if has(aptWords) {
+		n += 6
+	}
+	if from, err := url.Parse(p.out.URL); err == nil && len(from.Path) > 1 && strings.HasPrefix(at.Path, strings.TrimSuffix(from.Path, "/")) {
+		n += 8
+	}
+	return n
 }
 
 func (p *probe) knows(kind string) bool {
@@ -273,12 +297,16 @@ func (p *probe) found(l lead, kind string, r fetch.Response, d Document) {
 	if kind == "feed" || kind == "websub" {
 		f.Hub = hubOf(r)
 	}
+	if f.Hub != "" && kind == "feed" && p.knows("websub") {
+		f.Notes = append(f.Notes, "where hubs can reach you (listen.public), kind websub is told of new items at once")
+	}
 	for i, e := range d.Items {
 		if i < 3 {
 			f.mark += cmp.Or(e.URL, e.GUID, e.Title) + "\n"
 		}
 	}
-	f.Fitness = l.rank - dullness(lead{url: l.url, title: d.Feed.Title + l.title}) + f.fitness(time.Now())
+	l.title += " " + d.Feed.Title
+	f.Fitness = l.rank + p.aptness(l) + f.fitness(time.Now())
 	for i, other := range p.out.Found {
 		if other.mark == f.mark && f.mark != "" && other.Source.Kind == kind {
 			if f.Fitness > other.Fitness {

@@ -33,7 +33,6 @@ func readPage(r fetch.Response) *probedPage {
 	text, _ := decode(r.Body, r.Type, "", &notes{})
 	p := &probedPage{base: base(r)}
 	z := html.NewTokenizer(bytes.NewReader(text))
-	z.SetMaxBuf(1 << 20)
 	var open *html.Token // the <a> that is open
 	var label strings.Builder
 	inside := atom.Atom(0)

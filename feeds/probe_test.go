@@ -114,6 +114,20 @@ func TestProbeFindsTheFeedOfAPage(t *testing.T) {
 			},
 			"https://mfa.example/", "https://mfa.example/feed/", "named by the page",
 		},
+		"that of statements": {
+			probeSite{
+				"https://mfa.example/en/press": `<link rel=alternate type="application/rss+xml" title="Vacancies" href="/jobs.rss"><link rel=alternate type="application/rss+xml" title="All" href="/all.rss"><link rel=alternate type="application/rss+xml" title="Press releases" href="/pr.rss">`,
+				"https://mfa.example/jobs.rss": probeFeed("Jobs", "", "k1", "k2", "k3", "k4", "k5", "k6"), "https://mfa.example/all.rss": probeFeed("All", "", "l1", "l2", "l3", "l4", "l5", "l6"), "https://mfa.example/pr.rss": news,
+			},
+			"https://mfa.example/en/press", "https://mfa.example/pr.rss", "named by the page",
+		},
+		"that of the section": {
+			probeSite{
+				"https://mfa.example/x/africa/": `<link rel=alternate type="application/rss+xml" href="/all.rss"><link rel=alternate type="application/rss+xml" href="/x/africa/feed/">`,
+				"https://mfa.example/all.rss":   probeFeed("All", "", "l1", "l2", "l3", "l4", "l5"), "https://mfa.example/x/africa/feed/": news,
+			},
+			"https://mfa.example/x/africa/", "https://mfa.example/x/africa/feed/", "named by the page",
+		},
 		"not the dead one": {
 			probeSite{
 				"https://mfa.example/":    `<link rel=alternate type="application/rss+xml" href="/old"><link rel=alternate type="application/rss+xml" href="/new">`,
@@ -189,6 +203,10 @@ func TestProbeTellsWhatAFeedIsLike(t *testing.T) {
 	p, _ = probed(t, probeSite{"https://mfa.example/rss": header}, "https://mfa.example/rss")
 	if p.Found[0].Hub != "https://hub.example/h" {
 		t.Errorf("a hub in a header: %q", p.Found[0].Hub)
+	}
+	p, _ = probedWith(t, probeSite{"https://mfa.example/rss": header}, "https://mfa.example/rss", []Kind{{Name: "websub", Parse: ParseFeed}, {Name: "feed", Parse: ParseFeed}})
+	if f := p.Found[0]; f.Source.Kind != "feed" || !strings.Contains(strings.Join(f.Notes, "; "), "kind websub is told of new items at once") {
+		t.Errorf("where hubs are known: %+v", f)
 	}
 	items := p.Found[0].Doc.Items
 	slices.Reverse(items)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tocsin"
@@ -28,6 +29,7 @@ func TestSourcesThatPeopleAddAreToldOfWithinASecond(t *testing.T) {
 		ctx := t.Context()
 		last := func() string {
 			time.Sleep(time.Second)
+			synctest.Wait()
 			if len(told) == 0 {
 				return "nothing"
 			}

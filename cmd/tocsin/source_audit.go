@@ -207,9 +207,9 @@ func (c sourceAuditCmd) table(a *app, sources []tocsin.Source) *auditTable {
 	for _, s := range sources {
 		wide = max(wide, utf8.RuneCountInString(s.ID))
 	}
-	t := &auditTable{a: a, onlyBad: c.Bad, form: fmt.Sprintf("%%-%ds  %%-8s %%-22s %%7s  %%-10s  %%-4s  %%-3s  %%6s  %%s\n", wide)}
+	t := &auditTable{a: a, onlyBad: c.Bad, form: fmt.Sprintf("%%-%ds  %%-8s %%-22s %%7s  %%-10s  %%-4s  %%-3s  %%-5s  %%6s  %%s\n", wide)}
 	if !a.JSON && len(sources) > 0 {
-		fmt.Fprintf(a.out, t.form, "source", "kind", "state", "entries", "newest", "text", "hub", "ms", "next step")
+		fmt.Fprintf(a.out, t.form, "source", "kind", "state", "entries", "newest", "text", "hub", "moved", "ms", "next step")
 	}
 	return t
 }
@@ -224,7 +224,7 @@ func (t *auditTable) row(x shownAudit) error {
 	if t.a.JSON {
 		return t.a.printJSON(x)
 	}
-	newest, text, hub := "-", "-", "-"
+	newest, text, hub, moved := "-", "-", "-", "-"
 	if !x.Newest.IsZero() {
 		newest = x.Newest.UTC().Format(time.DateOnly)
 	}
@@ -234,7 +234,10 @@ func (t *auditTable) row(x shownAudit) error {
 	if x.Hub != "" {
 		hub = "yes"
 	}
-	_, err := fmt.Fprintf(t.a.out, t.form, x.ID, x.Kind, x.State, fmt.Sprint(x.Entries), newest, text, hub, fmt.Sprint(x.MS), x.Next)
+	if x.Moved != "" {
+		moved = "yes"
+	}
+	_, err := fmt.Fprintf(t.a.out, t.form, x.ID, x.Kind, x.State, fmt.Sprint(x.Entries), newest, text, hub, moved, fmt.Sprint(x.MS), x.Next)
 	return err
 }
 
