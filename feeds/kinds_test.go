@@ -26,6 +26,7 @@ const goodFeed = `<?xml version="1.0"?><rss version="2.0"><channel><title>Minist
 var kindSamples = map[string]kindSample{
 	"feed":    {good: goodFeed, empty: `<rss version="2.0"><channel><title>Ministry</title></channel></rss>`},
 	"page":    {good: honestPage(4 << 10), empty: `<html><body><p>There is nothing here yet.</p></body></html>`, void: true},
+	"websub":  {good: goodFeed, empty: `<rss version="2.0"><channel><title>Ministry</title></channel></rss>`},
 	"sitemap": {good: honestSitemap(4 << 10), empty: `<urlset></urlset>`},
 }
 

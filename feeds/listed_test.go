@@ -165,7 +165,7 @@ func TestIndexOfSitemapsIsFollowed(t *testing.T) {
 		b.web.set(one, func(p *page) {
 			p.err = &fetch.Error{Kind: fetch.KindStatus, Status: 404, Where: "host000.example/one.xml", Err: errors.New("not found")}
 		})
-		serve(two, urlset("third-of-two 2024-01-04"))
+		serve(two, urlset("second-of-two 2024-01-03", "third-of-two 2024-01-04"))
 		after(70 * time.Second)
 		if got, st := b.titles(s.ID), b.of(s.ID); !slices.Equal(got, []string{"second of two", "third of two"}) || st.Condition != Repaired || !strings.Contains(strings.Join(st.Repairs, " "), "not fetched") {
 			t.Errorf("new %q, %s %q", got, st.Condition, st.Repairs)

@@ -10,7 +10,7 @@ import (
 	"tocsin/feeds/fetch"
 )
 
-func readPage(t *testing.T, s tocsin.Source, body string) []Entry {
+func entriesOn(t *testing.T, s tocsin.Source, body string) []Entry {
 	t.Helper()
 	d, err := ParsePage(s, fetch.Response{Body: []byte(body), URL: "https://mfa.example/en/news"})
 	if err != nil {
@@ -48,7 +48,7 @@ func TestSelectorsFindTheirPlaces(t *testing.T) {
 			t.Errorf("%+v: %v", l, err)
 			continue
 		}
-		got := readPage(t, tocsin.Source{Lang: "en", Listing: l}, page)
+		got := entriesOn(t, tocsin.Source{Lang: "en", Listing: l}, page)
 		if len(got) != 1 || told(got[0]) != want {
 			t.Errorf("%+v: %+v, want %s", l, got, want)
 		}
@@ -92,7 +92,7 @@ func TestListIsFoundAmongMenus(t *testing.T) {
 		"Arabic":              {"ar", `<div>` + rows(`<div class="views-row"><h3><a href="/n/%[1]d">%[2]s</a></h3><div>%[3]d يناير 2024</div></div>`, "بيان مشترك بشأن نقل الصواريخ", "الوزير يستقبل السفير الجديد", "زيارة رسمية إلى العاصمة", "تعيين مبعوث جديد للمنطقة") + `</div>`},
 		"Japanese":            {"ja", `<ul>` + rows(`<li><time>2024年1月%[3]d日</time><a href="/n/%[1]d">%[2]s</a></li>`, "弾道ミサイルに関する共同声明", "外務大臣会談について", "報道官会見の概要", "新大使の着任について") + `</ul>`},
 	} {
-		got := readPage(t, tocsin.Source{Country: "FR"}, fmt.Sprintf(around, c.lang, "<main>"+c.list+"</main>"))
+		got := entriesOn(t, tocsin.Source{Country: "FR"}, fmt.Sprintf(around, c.lang, "<main>"+c.list+"</main>"))
 		if len(got) != 4 {
 			t.Errorf("%s: %d entries, want 4: %+v", name, len(got), got)
 			continue
@@ -138,14 +138,14 @@ func TestDatesAreFoundWithinText(t *testing.T) {
 func TestPageIsDecodedAsItSays(t *testing.T) {
 	cyrillic := "<html><meta charset=windows-1251><ul class=l>" // "новости"
 	row := "<li><a href=/%d>\xed\xee\xe2\xee\xf1\xf2\xe8 \xe4\xed\xff %d</a>"
-	got := readPage(t, tocsin.Source{Listing: tocsin.Listing{Entry: ".l li"}}, cyrillic+fmt.Sprintf(row, 1, 1)+fmt.Sprintf(row, 2, 2))
+	got := entriesOn(t, tocsin.Source{Listing: tocsin.Listing{Entry: ".l li"}}, cyrillic+fmt.Sprintf(row, 1, 1)+fmt.Sprintf(row, 2, 2))
 	if len(got) != 2 || got[0].Title != "новости дня 1" {
 		t.Errorf("%+v", got)
 	}
 }
 
 func TestWhatStandsTwiceIsOneEntry(t *testing.T) {
-	got := readPage(t, tocsin.Source{Listing: tocsin.Listing{Entry: ".i"}}, `<div class=i><a href=/1><img></a></div><div class=i><a href=/1>A statement in full</a></div><div class=i><a href=/1>Statement</a></div>
+	got := entriesOn(t, tocsin.Source{Listing: tocsin.Listing{Entry: ".i"}}, `<div class=i><a href=/1><img></a></div><div class=i><a href=/1>A statement in full</a></div><div class=i><a href=/1>Statement</a></div>
 <div class=i><a href=/all.pdf>First of the papers</a></div><div class=i><a href=/all.pdf>Second of the papers</a></div><div class=i><b>Without a link at all</b></div><div class=i></div><div class=i><a href="#top">Nowhere to go</a></div>`)
 	var lines []string
 	for _, e := range got {
@@ -178,7 +178,7 @@ func TestPageWithoutEntriesSaysWhy(t *testing.T) {
 }
 
 func TestOldestFirstIsTurnedAround(t *testing.T) {
-	got := readPage(t, tocsin.Source{Listing: tocsin.Listing{Entry: "p"}}, "<p><a href=/1>One thing</a> 2024-01-01<p><a href=/2>Two things</a> 2024-01-02<p><a href=/3>Three things</a> 2024-01-03")
+	got := entriesOn(t, tocsin.Source{Listing: tocsin.Listing{Entry: "p"}}, "<p><a href=/1>One thing</a> 2024-01-01<p><a href=/2>Two things</a> 2024-01-02<p><a href=/3>Three things</a> 2024-01-03")
 	if len(got) != 3 || got[0].Title != "Three things" {
 		t.Errorf("%+v", got)
 	}

@@ -309,8 +309,8 @@ func FuzzReadPage(f *testing.F) {
 	})
 }
 
-// listPage is a page that lists n entries, one a day, beside a menu.
-func listPage(n int) string {
+// pressPage is a page that lists n entries, one a day, beside a menu.
+func pressPage(n int) string {
 	var b strings.Builder
 	b.WriteString(`<!doctype html><html lang="en"><head><title>Press room of the ministry</title></head><body><nav><a href="/">Home</a><a href="/about">About</a><a href="/jobs">Jobs</a><a href="/contact">Contact</a></nav><div class="list">`)
 	for i := range n {
@@ -321,7 +321,7 @@ func listPage(n int) string {
 }
 
 func TestProbeFindsAListWhereThereIsNoFeed(t *testing.T) {
-	p, asked := probed(t, probeSite{"https://mfa.example/press": listPage(20)}, "https://mfa.example/press")
+	p, asked := probed(t, probeSite{"https://mfa.example/press": pressPage(20)}, "https://mfa.example/press")
 	if firstKind(p) != "page" || len(p.Found[0].Doc.Items) != 20 || p.Found[0].Newest[0].URL != "https://mfa.example/press/statement-0" {
 		t.Errorf("found %+v; asked for %q", p.Found, asked)
 	}
