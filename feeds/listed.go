@@ -92,6 +92,8 @@ func (p *Poller) readMore(ctx context.Context, t *task, s tocsin.Source, d Docum
 		return d, res, true
 	case unchanged > 0 && failed.err == nil:
 		return d, result{poll: PollUnchanged, condition: OK, at: time.Now().UTC()}, false
+	case unchanged > 0: // one of them alone does not make the source fail
+		return d, result{poll: PollRead, condition: Repaired, repairs: d.Repairs, at: time.Now().UTC()}, false
 	}
 	return d, failed, false
 }
