@@ -174,6 +174,10 @@ func (p *probedPage) usual(at *url.URL) (leads []lead) {
 		add(folder+"index.xml", "such sites have their feed there")
 	}
 	const how = "sites often have their feed there"
+	if lang, _, ok := strings.Cut(strings.TrimPrefix(at.Path, "/"), "/"); ok && len(lang) == 2 {
+		add("/"+lang+"/rss.xml", how)
+		add("/"+lang+"/feed/", how)
+	}
 	for _, ref := range []string{"/feed/", "/rss.xml", "/feed.xml", "/rss", "/atom.xml"} {
 		add(ref, how)
 	}

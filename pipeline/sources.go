@@ -97,6 +97,16 @@ func (w *Wanted) Source(id string) tocsin.Source {
 	return tocsin.Source{ID: id}
 }
 
+// Removed is the source of a name that was added and removed. What was stored under
+// the name stays, so that a source at another address should take another name.
+func (w *Wanted) Removed(id string) (tocsin.Source, bool) {
+	v := w.all["source."+id]
+	if !v.Removed || v.Source == nil {
+		return tocsin.Source{}, false
+	}
+	return *v.Source, true
+}
+
 // replaced are the sources that people added under a name that the file now has,
 // out of force.
 func (p Provision) replaced(have map[string]Version, now uint64) map[string]Watched {

@@ -246,7 +246,11 @@ func (c sourceAddCmd) add(a *app, l *pipeline.Logs, wanted *pipeline.Wanted, s t
 	}
 	s.Kind = cmp.Or(s.Kind, "feed")
 	if s.ID == "" {
-		s.ID = freeName(sourceName(s.URL), wanted)
+		s.ID = freeName(sourceName(s.URL), s.URL, wanted)
+	}
+	before := wanted.Source(s.ID).URL
+	if before != "" && !sameAddress(before, s.URL) && !a.JSON {
+		fmt.Fprintf(a.out, "note      %s was at %s: what stands at the new address and was not seen there counts as new\n", s.ID, plainLine(before))
 	}
 	verb := "added"
 	if v, ok := wanted.Sources[s.ID]; ok && !v.Suspended {
@@ -345,18 +349,20 @@ func sourceName(address string) string {
 	return cmp.Or(out, "source")
 }
 
-// freeName is name, or one like it that no source has or had.
-func freeName(name string, w *pipeline.Wanted) string {
-	taken := func(name string) bool {
-		_, ok := w.Sources[name]
-		return ok
+// freeName is name, or one like it that no source has. That of a source that was
+// removed is free for the same address only: under another, all that stands there
+// would count as new.
+func freeName(name, address string, w *pipeline.Wanted) string {
+	free := func(name string) bool {
+		_, lives := w.Sources[name]
+		old, was := w.Removed(name)
+		return !lives && (!was || sameAddress(old.URL, address))
 	}
-	for n, free := 2, name; ; n++ {
-		if !taken(free) {
-			return free
-		}
-		free = fmt.Sprintf("%s-%d", name, n)
+	next := name
+	for n := 2; !free(next); n++ {
+		next = fmt.Sprintf("%s-%d", name, n)
 	}
+	return next
 }
 
 type sourceRmCmd struct {

@@ -118,9 +118,7 @@ func (i *importation) take(o feeds.Outline) (taken, error) {
 		}
 		return t, nil
 	}
-	if s.ID == "" || i.isTaken(s.ID) {
-		s.ID = freeName(cmp.Or(s.ID, sourceName(s.URL)), i.wanted)
-	}
+	s.ID = freeName(cmp.Or(s.ID, sourceName(s.URL)), s.URL, i.wanted)
 	t.Name = s.ID
 	if err := checkSource(s); err != nil {
 		t.Done, t.Name, t.Say = "refused", "", err.Error()
@@ -134,11 +132,6 @@ func (i *importation) take(o feeds.Outline) (taken, error) {
 	i.at[whereOf(s)], i.file[s.ID] = s.ID, true
 	i.wanted.Sources[s.ID] = pipeline.Version{Watched: pipeline.Watched{V: tocsin.Format, By: i.by, Source: &s}}
 	return t, nil
-}
-
-func (i *importation) isTaken(id string) bool {
-	v, ok := i.wanted.Sources[id]
-	return ok && !v.Suspended
 }
 
 // cleaned is a source of a file as the configuration would have it: what it would

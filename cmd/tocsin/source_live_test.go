@@ -135,7 +135,7 @@ func TestNamesOfSourcesAreReadableAndFree(t *testing.T) {
 		}
 	}
 	w := &pipeline.Wanted{Sources: map[string]pipeline.Version{"a": {}, "a-2": {}}}
-	if got := freeName("a", w); got != "a-3" {
+	if got := freeName("a", "http://x.example/", w); got != "a-3" {
 		t.Errorf("the next free name is %q", got)
 	}
 }
