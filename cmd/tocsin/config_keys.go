@@ -98,6 +98,7 @@ func (r *reader) source(n ast.Node, _ string) {
 		"lang":    r.text(&s.Lang, isLang),
 		"zone":    r.text(&s.Zone, isZone),
 		"every":   r.span(&s.Every, 10*time.Second),
+		"archive": r.text(&s.Archive, isWeb),
 	})
 	if shape(n) != aMapping {
 		return
