@@ -56,7 +56,9 @@ func (p *Poller) fill(ctx context.Context, s tocsin.Source, r fetch.Response, ne
 			b.why = err.Error()
 			break
 		}
+		p.reads <- struct{}{}
 		es, err := p.entries(s, page)
+		<-p.reads
 		if err != nil {
 			b.why = err.Error()
 			break

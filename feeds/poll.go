@@ -168,9 +168,18 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 			res.condition, res.err = c, errors.New(what)
 			return d, res, false
 		}
+		if e, ok := errors.AsType[conditioned](err); ok {
+			res.condition = e.Condition()
+		}
 	}
 	p.quarantine(ctx, t, s, hash, err, r.Body)
 	return d, res, false
+}
+
+// A conditioned error of a kind says which condition its source is in.
+type conditioned interface {
+	error
+	Condition() Condition
 }
 
 var errTried = errors.New("the document is the one that was not to be read")
