@@ -165,9 +165,6 @@ func (b *backward) take(es []Entry) {
 		switch {
 		case places[i] == inWindow:
 			b.joined = true
-		case !b.joined && places[i] == before:
-			b.why = "the archive does not hold what is new"
-			return
 		case !b.joined: // newer than the document, or of another list
 		case places[i] == before:
 			b.closed = true
