@@ -67,7 +67,7 @@ func (p *Poller) fill(ctx context.Context, s tocsin.Source, r fetch.Response, ne
 		if b.take(es); b.closed || b.why != "" {
 			break
 		}
-		if at = olderThan(page); at == "" || seen[at] || !sameSite(at, page.URL) {
+		if at = olderThan(page); at == "" || seen[at] {
 			break
 		}
 	}
