@@ -47,7 +47,7 @@ type Entry struct {
 // A Kind is a way of publishing. It is one file and one word in Kinds.
 type Kind struct {
 	Name  string
-	Parse func(tocsin.Source, fetch.Response) (Document, error) // pure; an error means that it is no document of this kind
+	Parse func(tocsin.Source, fetch.Response) (Document, error) // pure; an error means that it is no document of this kind; one with a method Condition() Condition says what is the matter with the source, otherwise that is NotFeed
 }
 
 // Kinds are the source kinds of this build.
