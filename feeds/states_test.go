@@ -391,7 +391,7 @@ func TestAnErrorOfAKindMaySayThatThePageHasChanged(t *testing.T) {
 		})
 		after(3 * time.Minute)
 		b.wantTroubles(t, "source/s001 page layout changed")
-		if st := b.of(s.ID); st.Condition != LayoutChanged || st.Do == "" || !strings.Contains(st.Err, "the last good page had 1 entries") {
+		if st := b.of(s.ID); st.Condition != LayoutChanged || st.Do == "" || !strings.Contains(st.Err, "12 entries") {
 			t.Errorf("status %+v", st)
 		}
 		b.stop()
