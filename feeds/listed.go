@@ -142,6 +142,7 @@ func (t *task) sift(s tocsin.Source, d *Document, first bool) {
 			keep = append(keep, all[i])
 		}
 	}
+	entitle(keep)
 	d.Items, d.Beyond = append([]Entry{}, keep...), nil
 	t.sighting.seen = append(t.sighting.seen, hashes...)
 }
