@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -10,18 +11,16 @@ import (
 )
 
 // pages serves bodies by path, which may be changed.
-type pages struct{ by atomic.Pointer[map[string]string] }
+type pages struct {
+	by atomic.Pointer[map[string]string]
+}
 
 func (p *pages) put(changes map[string]string) {
 	next := map[string]string{}
 	if old := p.by.Load(); old != nil {
-		for path, body := range *old {
-			next[path] = body
-		}
+		maps.Copy(next, *old)
 	}
-	for path, body := range changes {
-		next[path] = body
-	}
+	maps.Copy(next, changes)
 	p.by.Store(&next)
 }
 
