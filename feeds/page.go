@@ -32,6 +32,7 @@ func (e *LayoutError) Error() string {
 }
 
 const (
+	maxPage   = 2 << 20 // bytes of a page that are read: an honest one has 200 KB
 	maxRows   = 1000    // entries of a page: the first
 	maxRow    = 2 << 10 // bytes of an entry in which a date is looked for
 	nodeWork  = 100     // steps of selectors for each element of a page; classes need 5
@@ -58,6 +59,11 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 	if err := noPage(r.Body, body); err != nil {
 		return Document{}, err
 	}
+	long := len(body) > maxPage
+	if long {
+		n.once("has more than %d MiB: what follows was not read", maxPage>>20)
+		body = body[:maxPage]
+	}
 	t := parseTree(body)
 	p := pageReader{tree: t, listing: sel, dates: newCalendar(src, r.At), own: base(r), meter: nodeWork*t.nodes + leastWork}
 	p.base = resolve(p.own, t.base)
@@ -74,7 +80,7 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 	if len(entries) == maxRows {
 		n.once("has more than %d entries: read the first", maxRows-1)
 	}
-	doc = Document{Kind: "page", Encoding: encoding, Repairs: n.sentences(), Cut: r.Cut || t.cut, Items: entries}
+	doc = Document{Kind: "page", Encoding: encoding, Repairs: n.sentences(), Cut: r.Cut || t.cut || long, Items: entries}
 	doc.Feed = Feed{Title: cutText(oneLine(strings.TrimSpace(t.title)), maxShort), Lang: cutText(t.lang, 35)}
 	if p.own != nil {
 		doc.Feed.Link = p.own.String()
@@ -143,22 +149,20 @@ func (p *pageReader) rows() (rows []row) {
 	if p.listing.entry == nil {
 		return p.detect()
 	}
-	taken := map[*html.Node]bool{}
+	around := map[*html.Node]int{} // entries around an entry, and itself
 	for _, f := range p.listing.entry.find(p.root, &p.meter) {
 		if f.node != nil && f.node.Type == html.TextNode {
 			f.node = f.node.Parent
 		}
-		if f.node == nil || taken[f.node] {
+		if f.node == nil || around[f.node] > 0 {
 			continue
 		}
-		taken[f.node] = true
-		around := 0
-		for up := f.node.Parent; up != nil; up = up.Parent {
-			if taken[up] {
-				around++
-			}
+		n := 0
+		for up := f.node.Parent; up != nil && n == 0; up = up.Parent {
+			n = around[up]
 		}
-		if around <= maxNested && len(rows) < 2*maxRows {
+		around[f.node] = n + 1
+		if n <= maxNested && len(rows) < 2*maxRows {
 			rows = append(rows, row{node: f.node})
 		}
 	}
@@ -291,7 +295,7 @@ func said(all []found) string {
 // holder is the link or block that a text stands in.
 func holder(n *html.Node) *html.Node {
 	n = n.Parent
-	for n.Parent != nil && inline[n.DataAtom] && n.DataAtom != atom.A {
+	for n.Parent != nil && isInline(n.DataAtom) && n.DataAtom != atom.A {
 		n = n.Parent
 	}
 	return n
@@ -400,7 +404,7 @@ func (p *pageReader) longest(n *html.Node) string {
 			parts = append(parts, n)
 			return false
 		}
-		edge := !inline[n.DataAtom] || n.DataAtom == atom.Time || n.DataAtom == atom.Span && (hasWord(n, "date", "time", "category", "tag", "label") || p.onlyDate(textOf(100, n)) != "")
+		edge := !isInline(n.DataAtom) || n.DataAtom == atom.Time || n.DataAtom == atom.Span && (hasWord(n, "date", "time", "category", "tag", "label") || p.onlyDate(textOf(100, n)) != "")
 		if edge && flush() {
 			return true
 		}

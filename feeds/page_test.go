@@ -57,8 +57,18 @@ func TestSelectorsFindTheirPlaces(t *testing.T) {
 
 func TestBadSelectorsAreRefused(t *testing.T) {
 	for _, l := range []tocsin.Listing{
-		{Title: "h3"}, {Entry: "li["}, {Entry: "//li["}, {Entry: "li >"}, {Entry: "a@href"}, {Entry: "//a/@href"}, {Entry: "li:has(a)"}, {Entry: "li:nth-child(2n+1)"},
-		{Entry: "li", Title: "//a[unknown(2)]"}, {Entry: strings.Repeat("a ", 600)}, {Entry: "//"}, {Entry: "li,"},
+		{Title: "h3"},
+		{Entry: "li["},
+		{Entry: "//li["},
+		{Entry: "li >"},
+		{Entry: "a@href"},
+		{Entry: "//a/@href"},
+		{Entry: "li:has(a)"},
+		{Entry: "li:nth-child(2n+1)"},
+		{Entry: "li", Title: "//a[unknown(2)]"},
+		{Entry: strings.Repeat("a ", 600)},
+		{Entry: "//"},
+		{Entry: "li,"},
 	} {
 		if err := CheckListing(l); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%+v: %v, want an error", l, err)
@@ -104,7 +114,7 @@ func TestListIsFoundAmongMenus(t *testing.T) {
 		}
 	}
 	for name, list := range map[string]string{"no list": "<p>Welcome to the ministry.</p>", "two entries": rows(`<h2><a href="/n/%[1]d">%[2]s</a></h2>%[3]d January 2024`, english[:2]...)} {
-		_, err := ParsePage(tocsin.Source{}, fetch.Response{Body: []byte(fmt.Sprintf(around, "en", list)), URL: "https://mfa.example/en/news"})
+		_, err := ParsePage(tocsin.Source{}, fetch.Response{Body: fmt.Appendf(nil, around, "en", list), URL: "https://mfa.example/en/news"})
 		if err == nil || !strings.Contains(err.Error(), "listing.entry") {
 			t.Errorf("%s: %v, want an error that says how to give selectors", name, err)
 		}
@@ -171,7 +181,7 @@ func TestPageWithoutEntriesSaysWhy(t *testing.T) {
 		}
 	}
 	same := strings.Repeat("<div class=i><h3>News</h3><a href=/%d>x</a></div>", 6)
-	_, err := ParsePage(tocsin.Source{Listing: tocsin.Listing{Entry: ".i", Title: "h3"}}, fetch.Response{Body: []byte(fmt.Sprintf(same, 1, 2, 3, 4, 5, 6)), URL: "https://a.example/"})
+	_, err := ParsePage(tocsin.Source{Listing: tocsin.Listing{Entry: ".i", Title: "h3"}}, fetch.Response{Body: fmt.Appendf(nil, same, 1, 2, 3, 4, 5, 6), URL: "https://a.example/"})
 	if err == nil || !strings.Contains(err.Error(), "listing.title") {
 		t.Errorf("equal titles: %v", err)
 	}

@@ -55,6 +55,7 @@ func ParseSitemap(src tocsin.Source, r fetch.Response) (doc Document, err error)
 	doc = Document{Kind: "sitemap", Encoding: encoding, Cut: r.Cut || m.cut, More: m.more()}
 	slices.SortStableFunc(m.locs, func(a, b Entry) int { return newest(b).Compare(newest(a)) })
 	doc.Items, doc.Beyond = m.locs[:min(len(m.locs), maxListed)], m.locs[min(len(m.locs), maxListed):]
+	entitle(doc.Items)
 	if len(m.locs)+len(doc.More) == 0 {
 		n.once("holds no entries")
 	}
@@ -204,9 +205,6 @@ func (m *sitemap) add(in string, e Entry) {
 		return
 	}
 	e.Authors, e.Tags = []string{}, []string{}
-	if e.Title == "" {
-		e.Title, e.Tags = titleOf(e.URL), []string{TitleFromAddress}
-	}
 	m.locs = append(m.locs, e)
 }
 
@@ -235,6 +233,15 @@ func newsName(address string) int {
 		}
 	}
 	return 0
+}
+
+// entitle gives the entries without a title one.
+func entitle(entries []Entry) {
+	for i := range entries {
+		if e := &entries[i]; e.Title == "" {
+			e.Title, e.Tags = titleOf(e.URL), []string{TitleFromAddress}
+		}
+	}
 }
 
 // titleOf is what the last part of an address with words in it says:
