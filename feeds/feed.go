@@ -25,6 +25,10 @@ import (
 //
 // Its cost is linear in the size of the body, whatever the body is.
 func ParseFeed(src tocsin.Source, r fetch.Response) (doc Document, err error) {
+	return parseFeed(src, r, nil)
+}
+
+func parseFeed(src tocsin.Source, r fetch.Response, m *memo) (doc Document, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			doc, err = Document{}, fmt.Errorf("parse feed: %v; report this as a fault of tocsin", p)
@@ -33,7 +37,7 @@ func ParseFeed(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 	n := &notes{}
 	body, encoding := decode(r.Body, r.Type, src.Lang, n)
 	text := bytes.TrimLeft(clean(body, n), " \t\r\n\ufeff")
-	in := input{raw: r.Body, text: text, base: base(r), dates: newCalendar(src, r.At), notes: n}
+	in := input{raw: r.Body, text: text, base: base(r), dates: newCalendar(src, r.At), notes: n, memo: m}
 	if doc, err = in.read(); err != nil {
 		return Document{}, err
 	}
@@ -43,7 +47,7 @@ func ParseFeed(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 		n.once("the transfer broke off: entries may be missing")
 	}
 	doc.Items = slices.DeleteFunc(doc.Items, func(e Entry) bool {
-		void := e.GUID == "" && e.URL == "" && e.Title == "" && e.Summary == "" && e.Text == ""
+		void := e.recalled == nil && e.GUID == "" && e.URL == "" && e.Title == "" && e.Summary == "" && e.Text == ""
 		if void {
 			n.add("left out an entry without text, address and id")
 		}
@@ -95,6 +99,9 @@ func (in input) xml() (Document, error) {
 		err = k.atom(&doc)
 	} else {
 		err = k.rss(&doc)
+	}
+	if err == nil {
+		k.weave(&doc)
 	}
 	return doc, err
 }

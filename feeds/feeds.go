@@ -20,6 +20,7 @@ type Document struct {
 	More     []string `json:"more,omitempty"` // documents that hold further entries, the likeliest to have new ones first
 	Beyond   []Entry  `json:"-"`              // entries that are too many for Items, and too old to be new by their dates
 	hints    hints
+	context  uint64 // of the memo that its entries can be remembered in; 0 none
 }
 
 // A Feed is what a document says of itself.
@@ -42,18 +43,23 @@ type Entry struct {
 	Lang      string    `json:"lang"`
 	Authors   []string  `json:"authors"` // never nil
 	Tags      []string  `json:"tags"`    // never nil
+
+	block    uint64    // hash of its bytes; 0 if that is not known
+	recalled *recalled // what is known of it: then nothing else is set
 }
 
 // A Kind is a way of publishing. It is one file and one word in Kinds.
 type Kind struct {
 	Name  string
-	Parse func(tocsin.Source, fetch.Response) (Document, error) // pure; an error means that it is no document of this kind; one with a method Condition() Condition says what is the matter with the source, otherwise that is NotFeed
+	Parse func(tocsin.Source, fetch.Response) (Document, error) // pure; an error means that it is no document of this kind, and a *LayoutError that a page has changed
+
+	again func(tocsin.Source, fetch.Response, *memo) (Document, error) // Parse without the entries that a memo knows; nil means that there is no such way
 }
 
 // Kinds are the source kinds of this build.
 var Kinds = []Kind{
-	{Name: "feed", Parse: ParseFeed},
-	{Name: WebSub, Parse: ParseFeed},
+	{Name: "feed", Parse: ParseFeed, again: readFeedAgain},
+	{Name: WebSub, Parse: ParseFeed, again: readFeedAgain},
 	{Name: "page", Parse: ParsePage},
 	{Name: "sitemap", Parse: ParseSitemap},
 }

@@ -44,9 +44,16 @@ type Note struct {
 // while it discriminates. Where signs disagree the entry is a new item: a repeat
 // is folded later, a miss is never made up for.
 func Decide(st State, s tocsin.Source, d Document, at time.Time) (items []tocsin.Item, next State, notes []Note) {
-	c := decision{State: st.clone(), source: s, doc: d, at: at, today: dayOf(at)}
+	c := decide(st, s, d, at)
+	return c.items, c.State, c.notes
+}
+
+func decide(st State, s tocsin.Source, d Document, at time.Time) *decision {
+	c := &decision{State: st.clone(), source: s, doc: d, at: at, today: dayOf(at)}
 	baseline := !c.Read && (c.begun == 0 || at.Unix()-c.begun < baselineFor)
-	c.look()
+	if c.look(); c.blind {
+		return c
+	}
 	c.discriminate()
 	c.pair()
 	for i := range c.looks {
@@ -55,16 +62,17 @@ func Decide(st State, s tocsin.Source, d Document, at time.Time) (items []tocsin
 	c.migrate()
 	c.claim()
 	c.countChurn()
-	items = c.settle(baseline)
-	c.listen(items)
-	c.leave(baseline, slices.ContainsFunc(items, func(it tocsin.Item) bool { return it.Rev == 1 }))
+	c.items = c.settle(baseline)
+	c.listen(c.items)
+	c.leave(baseline, slices.ContainsFunc(c.items, func(it tocsin.Item) bool { return it.Rev == 1 }))
 	c.tidyUp(baseline)
-	return items, c.State, c.notes
+	return c
 }
 
 // A sight is an entry as it stands in a document.
 type sight struct {
 	look
+	marks marks
 	entry *Entry
 	text  string // the item's
 	cut   bool   // the item does not hold all of it
@@ -85,6 +93,9 @@ type decision struct {
 	common map[[16]byte]bool // texts, by sketch, that two entries of the document share
 	last   int               // entries in the last document
 	notes  []Note
+	items  []tocsin.Item
+	told   int  // looks that a memo gave
+	blind  bool // an entry that was not parsed is to be published, or nothing is known of it
 }
 
 func (c *decision) note(kind string, count int, format string, args ...any) {
@@ -110,13 +121,25 @@ func (c *decision) look() {
 	}
 	for i := range c.doc.Items {
 		e := &c.doc.Items[i]
-		text, cut := itemText(e)
-		exact := f.exact(itemTitle(e), text)
+		var text string
+		var cut bool
+		var exact uint64
+		var m marks
+		if e.recalled != nil {
+			exact, m = e.recalled.exact, e.recalled.marks
+		} else {
+			text, cut = itemText(e)
+			exact, m = f.exact(itemTitle(e), text), f.marks(c.source.ID, e.GUID, e.URL)
+		}
 		g, ok := said[exact]
+		if !ok && e.recalled != nil {
+			c.blind = true
+			return
+		}
 		if !ok {
 			g = f.folded(c.source.ID, itemTitle(e), text, exact)
 		}
-		v := c.State.look(&f, c.source.ID, e.GUID, e.URL, g)
+		v := c.State.sees(&f, c.source.ID, m, g)
 		if there[v.whole] || v.print == 0 && v.all == [2]uint64{} {
 			continue
 		}
@@ -126,7 +149,10 @@ func (c *decision) look() {
 				v.alias[k] = 0
 			}
 		}
-		c.looks = append(c.looks, sight{look: v, entry: e, text: text, cut: cut || len(e.Title) > maxItemTitle, raw: v.print, twin: -1, to: -1})
+		if e.recalled != nil {
+			c.told++
+		}
+		c.looks = append(c.looks, sight{look: v, marks: m, entry: e, text: text, cut: cut || len(e.Title) > maxItemTitle, raw: v.print, twin: -1, to: -1})
 	}
 }
 
@@ -567,6 +593,7 @@ func (c *decision) newID(v *sight) string {
 
 func (c *decision) item(v *sight, rev int, baseline bool) tocsin.Item {
 	e := v.entry
+	c.blind = c.blind || e.recalled != nil
 	return tocsin.Item{
 		V: tocsin.Format, Source: c.source.ID, ID: c.id(v.to), Rev: rev,
 		GUID: e.GUID, URL: e.URL, Title: itemTitle(e), Text: v.text,

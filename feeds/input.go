@@ -15,6 +15,7 @@ type input struct {
 	base  *url.URL // for relative addresses; nil if unknown
 	dates *calendar
 	notes *notes
+	memo  *memo // entries that need not be read; nil means none
 }
 
 // clip is s, cut at limit bytes.

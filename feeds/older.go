@@ -99,7 +99,7 @@ func (p *Poller) entries(s tocsin.Source, r fetch.Response) ([]Entry, error) {
 	var first error
 	for _, name := range names {
 		s.Kind = name
-		d, _, err := p.parse(s, r)
+		d, _, err := p.parse(s, r, nil)
 		if err == nil && len(d.Items) > 0 {
 			if name != "feed" {
 				byDate(d.Items)

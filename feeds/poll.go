@@ -139,13 +139,14 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 		t.sift(s, &d, len(t.listing(s).seen) == 0)
 	}
 	shrunk := t.shrunk(s, &d, at)
-	items, next, notes := Decide(*t.state, s, d, at)
+	items, next, notes := p.decide(t, s, r, &d, at)
 	if len(items) > 0 {
 		p.visits.remember(tocsin.Raw{Source: s.ID, Of: tocsin.RawDocument, Address: cmp.Or(r.URL, s.URL), Type: r.Type, At: at, Body: r.Body})
 	}
 	release() // storing waits for the disk, and many can do that together
 	gap := gapOf(notes, t.health.success, at)
 	if more := p.fill(ctx, s, r, &next, gap); len(more) > 0 {
+		p.whole(s, r, &d)
 		d.Items = append(slices.Clip(d.Items), more...)
 		items, next, notes = Decide(*t.state, s, d, at)
 		next.leave(s.ID, more)
@@ -180,17 +181,17 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 
 // read parses a document; where that is not possible, it keeps it.
 func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Response) (d Document, res result, ok bool) {
-	hash := sha256.Sum256(r.Body)
+	hash := sync.OnceValue(func() [32]byte { return sha256.Sum256(r.Body) })
 	if p.Probe != nil && !t.probed {
-		if t.bad == hash {
+		if t.bad == hash() {
 			return d, result{poll: PollQuarantined, condition: Quarantined, err: errTried}, false
 		}
 		if err := p.Probe(ctx, s, r); err != nil {
-			p.quarantine(ctx, t, s, hash, err, r.Body)
+			p.quarantine(ctx, t, s, hash(), err, r.Body)
 			return d, result{poll: PollQuarantined, condition: Quarantined, err: err}, false
 		}
 	}
-	d, crashed, err := p.parse(s, r)
+	d, crashed, err := p.parse(s, r, t.memo)
 	t.probed = true
 	switch {
 	case err == nil:
@@ -207,7 +208,7 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 			return d, res, false
 		}
 	}
-	p.quarantine(ctx, t, s, hash, err, r.Body)
+	p.quarantine(ctx, t, s, hash(), err, r.Body)
 	return d, res, false
 }
 
@@ -226,8 +227,9 @@ func (p *Poller) quarantine(ctx context.Context, t *task, s tocsin.Source, hash 
 	}
 }
 
-// parse reads a document with the kind that the source names.
-func (p *Poller) parse(s tocsin.Source, r fetch.Response) (d Document, crashed bool, err error) {
+// parse reads a document with the kind that the source names, and may leave out
+// the entries that m knows.
+func (p *Poller) parse(s tocsin.Source, r fetch.Response, m *memo) (d Document, crashed bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			crashed, err = true, fmt.Errorf("parse %s: panic: %v at %s", s.ID, v, panicked(debug.Stack()))
@@ -244,7 +246,11 @@ func (p *Poller) parse(s tocsin.Source, r fetch.Response) (d Document, crashed b
 	if i < 0 {
 		return d, false, fmt.Errorf("source %s: no kind %q in this build", s.ID, name)
 	}
-	d, err = kinds[i].Parse(s, r)
+	if again := kinds[i].again; again != nil && m != nil && !r.Cut {
+		d, err = again(s, r, m)
+	} else {
+		d, err = kinds[i].Parse(s, r)
+	}
 	return d, false, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tocsin"
@@ -78,6 +79,7 @@ type Poller struct {
 	once  sync.Once
 	wake  chan struct{}
 	polls sync.WaitGroup
+	memos atomic.Int64  // entries in all memos
 	reads chan struct{} // bounds documents in memory: what is being read takes ten times its size
 	tell  sync.Mutex    // orders calls of Report
 	mu    sync.Mutex    // guards what follows
@@ -108,24 +110,26 @@ const (
 
 // A task is a source and when to poll it.
 type task struct {
-	source tocsin.Source
-	host   string
-	next   time.Time
-	place  int           // in the queue; -1 if it is not there
-	flying bool          // a poll is in flight
-	gone   bool          // the source is no longer set
-	ended  time.Time     // when the last poll ended
-	news   time.Time     // when it last had something new
-	adapts bool          // it has no interval of its own
-	again  bool          // a poll is wanted as soon as the one in flight has ended
-	turn   chan struct{} // held by whoever polls the source or takes what was pushed
-	health health
+	source    tocsin.Source
+	host      string
+	next      time.Time
+	place     int           // in the queue; -1 if it is not there
+	flying    bool          // a poll is in flight
+	gone      bool          // the source is no longer set
+	ended     time.Time     // when the last poll ended
+	news      time.Time     // when it last had something new
+	remembers atomic.Int64  // entries in memo
+	adapts    bool          // it has no interval of its own
+	again     bool          // a poll is wanted as soon as the one in flight has ended
+	turn      chan struct{} // held by whoever polls the source or takes what was pushed
+	health    health
 
 	// Only who holds turn touches these.
 	loaded     bool
 	probed     bool
 	state      *State // nil before the first document, or when it is too large to keep
 	rhythm     *rhythm
+	memo       *memo
 	validators fetch.Validators
 	ofKind     string // what validators are of
 	ofURL      string
@@ -264,7 +268,7 @@ func (p *Poller) remove(t *task, now time.Time) {
 		heap.Remove(&p.queue, t.place)
 	}
 	if !t.flying {
-		delete(p.tasks, t.source.ID)
+		p.forget(t)
 	}
 	p.out = append(p.out, t.health.end(now, "the source is no longer watched")...)
 	p.out = append(p.out, t.health.pass(now, 0)...)
@@ -364,7 +368,7 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 		delete(p.held, host)
 	}
 	if t.gone {
-		delete(p.tasks, t.source.ID)
+		p.forget(t)
 	} else {
 		p.note(t, s, host, &r, now)
 		heap.Push(&p.queue, t)

@@ -33,6 +33,8 @@ type skeleton struct {
 	texts   []string
 	head    origin
 	hints   hints
+	context uint64
+	slots   []slot
 	entries []origin // one for each entry in xml
 }
 
@@ -70,7 +72,14 @@ func (in input) skeleton(s *scanner, o outline) *skeleton {
 	if k.dates.lang == "" {
 		k.dates.lang, _, _ = strings.Cut(strings.ToLower(k.lang), "-")
 	}
+	k.context = k.contextOf()
+	if k.memo != nil && k.memo.context != k.context {
+		k.memo = nil
+	}
 	for _, b := range o.blocks {
+		if k.known(b) {
+			continue
+		}
 		k.xml = append(append(append(k.xml, '<'), name...), '>')
 		k.entry(b)
 		k.xml = append(append(append(k.xml, "</"...), name...), '>')

@@ -402,21 +402,35 @@ type look struct {
 }
 
 func (st *State) look(f *folder, source, guid, link string, g gist) look {
-	l, home := canonicalLink(link)
-	_, homely := canonicalLink(guid)
-	v := look{gist: g}
-	v.all = [...]uint64{f.hash(source, aliasGUID, canonicalGUID(guid)), f.hash(source, aliasLink, l)}
+	return st.sees(f, source, f.marks(source, guid, link), g)
+}
+
+// The marks of an entry are what it carries beside what it says.
+type marks struct {
+	all  [2]uint64 // its GUID and link; 0 none
+	home [2]bool   // which of them is the address of a site, not of a page
+}
+
+func (f *folder) marks(source, guid, link string) (m marks) {
+	var l string
+	l, m.home[aliasLink] = canonicalLink(link)
+	_, m.home[aliasGUID] = canonicalLink(guid)
+	m.all = [...]uint64{f.hash(source, aliasGUID, canonicalGUID(guid)), f.hash(source, aliasLink, l)}
+	return m
+}
+
+func (st *State) sees(f *folder, source string, m marks, g gist) look {
+	v := look{gist: g, all: m.all}
 	for kind := range aliasPrint {
 		if st.churn[kind] >= churned {
 			v.all[kind] = 0
 		}
 	}
 	v.alias = [...]uint64{v.all[0], v.all[1], v.print}
-	if home {
-		v.alias[aliasLink] = 0
-	}
-	if homely {
-		v.alias[aliasGUID] = 0
+	for kind, home := range m.home {
+		if home {
+			v.alias[kind] = 0
+		}
 	}
 	v.whole = f.whole(source, v)
 	return v
