@@ -55,14 +55,15 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 		return Document{}, err
 	}
 	n := &notes{}
-	body, encoding := decode(r.Body, contentType(r.Type, r.Body), src.Lang, n)
-	if err := noPage(r.Body, body); err != nil {
+	raw := r.Body[:min(len(r.Body), 2*maxPage)] // decoding costs more than reading
+	body, encoding := decode(raw, contentType(r.Type, raw), src.Lang, n)
+	if err := noPage(raw, body); err != nil {
 		return Document{}, err
 	}
-	long := len(body) > maxPage
+	long := len(body) > maxPage || len(raw) < len(r.Body)
 	if long {
 		n.once("has more than %d MiB: what follows was not read", maxPage>>20)
-		body = body[:maxPage]
+		body = body[:min(len(body), maxPage)]
 	}
 	t := parseTree(body)
 	p := pageReader{tree: t, listing: sel, dates: newCalendar(src, r.At), own: base(r), meter: nodeWork*t.nodes + leastWork}

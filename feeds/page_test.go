@@ -193,3 +193,18 @@ func TestOldestFirstIsTurnedAround(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestDirectoryFallsBackToDetection: a page of the directory whose selectors have
+// died is read without them and says so; one that a user chose is not.
+func TestDirectoryFallsBackToDetection(t *testing.T) {
+	r := fetch.Response{Body: listPage("card", numbered(0, 6)...), URL: "https://mfa.example/press"}
+	s := tocsin.Source{Listing: tocsin.Listing{Entry: ".item"}, Builtin: true}
+	d, err := ParsePage(s, r)
+	if err != nil || len(d.Items) != 6 || len(d.Repairs) != 1 || !strings.Contains(d.Repairs[0], "directory") {
+		t.Errorf("%d entries, %q, %v", len(d.Items), d.Repairs, err)
+	}
+	s.Builtin = false
+	if _, err := ParsePage(s, r); err == nil {
+		t.Error("a page that a user chose was read by detection")
+	}
+}
