@@ -112,12 +112,17 @@ func TestPageThatShrankIsReadAndSaid(t *testing.T) {
 		if got := b.titles(s.ID); len(got) != 1 || st.Condition != LayoutChanged || !strings.Contains(st.Err, "1 entries now") || !strings.Contains(st.Err, "had 12 entries") {
 			t.Errorf("%q, %s: %s", got, st.Condition, st.Err)
 		}
+		serve(s.URL, listPage("item", "Something else on the page that shrank"))
+		after(70 * time.Second)
+		if st := b.of(s.ID); st.Condition != LayoutChanged || !strings.Contains(st.Err, "had 13 entries") {
+			t.Errorf("a minute later: %s: %s", st.Condition, st.Err)
+		}
 		for i := range 8 {
 			after(24 * time.Hour)
 			serve(s.URL, listPage("item", fmt.Sprintf("Something new on the page, day %d", i)))
 		}
 		after(2 * time.Minute)
-		if st := b.of(s.ID); st.Condition != OK || len(b.titles(s.ID)) != 9 {
+		if st := b.of(s.ID); st.Condition != OK || len(b.titles(s.ID)) != 10 {
 			t.Errorf("after a week: %s: %s, %q", st.Condition, st.Err, b.titles(s.ID))
 		}
 	})
@@ -153,8 +158,8 @@ func TestIndexOfSitemapsIsFollowed(t *testing.T) {
 		}
 		serve(two, urlset("first-of-two 2024-01-01", "second-of-two 2024-01-03"))
 		after(70 * time.Second)
-		if got := b.titles(s.ID); !slices.Equal(got, []string{"second of two"}) {
-			t.Errorf("new %q", got)
+		if got := b.titles(s.ID); !slices.Equal(got, []string{"second of two"}) || b.of(s.ID).Condition != OK {
+			t.Errorf("new %q, %s", got, b.of(s.ID).Condition)
 		}
 		b.web.mu.Lock()
 		again := b.web.page(one).got
