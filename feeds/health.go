@@ -58,7 +58,7 @@ type SourceStatus struct {
 	Condition Condition         `json:"condition"`
 	Since     time.Time         `json:"since,omitzero"`    // of Condition
 	Success   time.Time         `json:"success,omitzero"`  // last answer 200 or 304
-	NewItem   time.Time         `json:"new_item,omitzero"` // last item, new or revised
+	NewItem   time.Time         `json:"new_item,omitzero"` // last item, new or revised, that was not there when the source was first read
 	Next      time.Time         `json:"next,omitzero"`     // poll; zero while one runs
 	Failures  int               `json:"failures"`          // in a row
 	Err       string            `json:"err,omitempty"`     // what the last poll met, in words
@@ -70,6 +70,7 @@ type SourceStatus struct {
 	Gaps      []Gap             `json:"gaps,omitempty"`    // of the last 30 days, at most 8, oldest first
 	Allows    time.Time         `json:"allows,omitzero"`   // until when silence means nothing; zero where too little is known of its rhythm
 	Usual     time.Duration     `json:"usual,omitempty"`   // longest pause that is remembered, in nanoseconds
+	Newest    time.Time         `json:"newest,omitzero"`   // latest date that an entry of the last document claims; shown, never trusted
 	Entries   int               `json:"entries"`           // in the last document that held any
 	Polls     map[string]uint64 `json:"polls"`             // by result, since this process began
 	Items     uint64            `json:"items"`             // stored since this process began
@@ -108,6 +109,7 @@ type health struct {
 	again       bool      // there is another gap to tell of, though the last is open
 	toldGap     time.Time // when one was last told of
 	entries     int       // in the last document that held any
+	newest      time.Time // date that an entry of it claims
 	full        int       // before most of them went at once
 	shrunk      time.Time // when they did; zero if they have not
 	rhythm      *rhythm
@@ -130,7 +132,9 @@ type result struct {
 	wait      time.Duration // what the server asked for
 	at        time.Time     // of the answer
 	items     int
-	entries   int // in the document
+	entries   int       // in the document
+	newest    time.Time // date that an entry of it claims
+	fresh     bool      // items are more than a baseline
 	repairs   []string
 	moved     string
 	notes     []Note
@@ -205,7 +209,7 @@ const (
 func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 	h.polls[slices.Index(Polls, r.poll)]++
 	h.items += uint64(r.items)
-	if r.items > 0 {
+	if r.fresh {
 		h.newItem = now
 	}
 	if r.answered() {
@@ -360,7 +364,7 @@ func (h *health) status(s tocsin.Source, next time.Time) SourceStatus {
 	st := SourceStatus{
 		Source: s, Condition: h.condition, Since: h.since, Success: h.success, NewItem: h.newItem, Next: next,
 		Failures: h.failures, Err: h.err, Repairs: h.repairs, Moved: h.move.To, Move: h.move, Items: h.items, Known: h.known,
-		What: h.what(nil, time.Now()), Do: h.do(s, h.certificate), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Entries: h.entries,
+		What: h.what(nil, time.Now()), Do: h.do(s, h.certificate), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Newest: h.newest, Entries: h.entries,
 		Polls: make(map[string]uint64, 4),
 	}
 	for i, n := range h.polls {

@@ -127,7 +127,7 @@ func (p *Poller) take(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return result{}, true
 	}
 	p.keep(ctx, t, s, &next, r.Validators)
-	res = result{poll: PollRead, condition: OK, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
+	res = result{poll: PollRead, condition: OK, items: len(items), entries: next.present(), newest: newestOf(d.Items, at), fresh: len(items) > 0 && !items[len(items)-1].Baseline, notes: notes, gap: gap, moved: r.Moved, at: at}
 	switch {
 	case len(d.Items) == 0:
 		res.condition = Empty

@@ -121,7 +121,25 @@ func (h *health) counted(r result, now time.Time) {
 		h.full, h.shrunk = 0, time.Time{}
 	}
 	h.entries = n
+	if !r.newest.IsZero() {
+		h.newest = r.newest
+	}
 }
+
+// newestOf is the latest date that entries claim, of those that are not in the
+// future.
+func newestOf(es []Entry, now time.Time) (newest time.Time) {
+	for i := range es {
+		if d := cmp.Or(es[i].Published, es[i].Updated); d.After(newest) && !d.After(now) {
+			newest = d
+		}
+	}
+	return newest
+}
+
+// staleAfter is how old the newest entry of a source may say that it is before that
+// is remarked, while nothing new has been seen of it.
+const staleAfter = 180 * 24 * time.Hour
 
 // standing is the condition of a source that answered and was read as c.
 func (h *health) standing(c Condition, now time.Time) Condition {
@@ -180,6 +198,10 @@ func (h *health) what(err error, now time.Time) string {
 		return "the document holds no entries"
 	case Moved:
 		return "to " + h.move.To
+	case OK:
+		if h.rhythm != nil && !h.rhythm.news && !h.newest.IsZero() && now.Sub(h.newest) > staleAfter {
+			return "nothing new since it is watched, and its newest entry says " + h.newest.UTC().Format("2006-01-02") + ": look whether the publisher still keeps it up"
+		}
 	}
 	if err != nil {
 		return err.Error()
@@ -283,7 +305,7 @@ func (h *health) restore(s tocsin.Source, st SourceStatus) {
 		return
 	}
 	h.success, h.newItem, h.answered = st.Success, st.NewItem, !st.Success.IsZero()
-	h.gaps, h.move, h.entries, h.known = st.Gaps, st.Move, st.Entries, st.Known
+	h.gaps, h.move, h.entries, h.known, h.newest = st.Gaps, st.Move, st.Entries, st.Known, st.Newest
 	if st.Condition != "" && st.Condition != Waiting && st.Condition != NotStored {
 		h.condition, h.since = st.Condition, st.Since
 	}
