@@ -92,34 +92,35 @@ type Trouble struct {
 
 // health is what the poller remembers of how a source is.
 type health struct {
-	condition   Condition
-	since       time.Time
-	success     time.Time
-	newItem     time.Time
-	failing     time.Time // since when polls have failed without a break
-	failures    int
-	prior       Condition // before the first of them
-	priorSince  time.Time
-	err         string
-	read        Condition // what the last document was like; "" before one was read
-	repairs     []string  // of the last document
-	certificate string    // what to do about its certificate
-	move        Move
-	gaps        []Gap
-	again       bool      // there is another gap to tell of, though the last is open
-	toldGap     time.Time // when one was last told of
-	entries     int       // in the last document that held any
-	newest      time.Time // date that an entry of it claims
-	full        int       // before most of them went at once
-	shrunk      time.Time // when they did; zero if they have not
-	rhythm      *rhythm
-	allows      time.Time // until when silence means nothing; zero where it never means anything
-	polls       [9]uint64 // by place in Polls
-	items       uint64
-	known       int
-	answered    bool // with a document, ever, as far as is known
-	open        Trouble
-	events      []Trouble // what only happened, of the last hour
+	condition  Condition
+	since      time.Time
+	success    time.Time
+	newItem    time.Time
+	failing    time.Time // since when polls have failed without a break
+	failures   int
+	prior      Condition // before the first of them
+	priorSince time.Time
+	err        string
+	read       Condition // what the last document was like; "" before one was read
+	repairs    []string  // of the last document
+	untrusted  string    // what is wrong with its certificate
+	mend       string    // what to do about that
+	move       Move
+	gaps       []Gap
+	again      bool      // there is another gap to tell of, though the last is open
+	toldGap    time.Time // when one was last told of
+	entries    int       // in the last document that held any
+	newest     time.Time // date that an entry of it claims
+	full       int       // before most of them went at once
+	shrunk     time.Time // when they did; zero if they have not
+	rhythm     *rhythm
+	allows     time.Time // until when silence means nothing; zero where it never means anything
+	polls      [9]uint64 // by place in Polls
+	items      uint64
+	known      int
+	answered   bool // with a document, ever, as far as is known
+	open       Trouble
+	events     []Trouble // what only happened, of the last hour
 }
 
 // A result is what a poll came to.
@@ -251,7 +252,10 @@ func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 	if r.answered() && r.poll != PollBehind {
 		condition = h.standing(condition, now)
 	}
-	_, h.certificate = untrusted(r.err)
+	h.untrusted, h.mend = untrusted(r.err)
+	if e, ok := errors.AsType[*fetch.Error](r.err); ok && h.untrusted != "" {
+		h.untrusted += " (" + cmp.Or(e.At, e.Where) + ")"
+	}
 	h.be(condition, now)
 	out = append(h.trouble(s, r, now), out...)
 	for _, n := range r.notes {
@@ -354,7 +358,7 @@ func (h *health) advice(s tocsin.Source, err error, now time.Time) string {
 	if err != nil && h.condition != Certificate && strings.Contains(err.Error(), "; ") {
 		return say // which ends with it
 	}
-	if do := h.do(s, h.certificate); do != "" && !strings.HasSuffix(say, do) {
+	if do := h.do(s); do != "" {
 		say += "; " + do
 	}
 	return say
@@ -364,7 +368,7 @@ func (h *health) status(s tocsin.Source, next time.Time) SourceStatus {
 	st := SourceStatus{
 		Source: s, Condition: h.condition, Since: h.since, Success: h.success, NewItem: h.newItem, Next: next,
 		Failures: h.failures, Err: h.err, Repairs: h.repairs, Moved: h.move.To, Move: h.move, Items: h.items, Known: h.known,
-		What: h.what(nil, time.Now()), Do: h.do(s, h.certificate), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Newest: h.newest, Entries: h.entries,
+		What: h.what(nil, time.Now()), Do: h.do(s), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Newest: h.newest, Entries: h.entries,
 		Polls: make(map[string]uint64, 4),
 	}
 	for i, n := range h.polls {

@@ -198,6 +198,8 @@ func (h *health) what(err error, now time.Time) string {
 		return "the document holds no entries"
 	case Moved:
 		return "to " + h.move.To
+	case Certificate:
+		return h.untrusted
 	case OK:
 		if h.rhythm != nil && !h.rhythm.news && !h.newest.IsZero() && now.Sub(h.newest) > staleAfter {
 			return "nothing new since it is watched, and its newest entry says " + h.newest.UTC().Format("2006-01-02") + ": look whether the publisher still keeps it up"
@@ -210,12 +212,12 @@ func (h *health) what(err error, now time.Time) string {
 }
 
 // do is the next step to take, "" if there is none.
-func (h *health) do(s tocsin.Source, certificate string) string {
+func (h *health) do(s tocsin.Source) string {
 	switch h.condition {
 	case Never, Unreachable:
 		return "it is tried again at least once an hour; if this lasts, look for the publisher's present address"
 	case Certificate:
-		return cmp.Or(certificate, "ask the publisher to mend it, or use another address of theirs")
+		return cmp.Or(h.mend, "ask the publisher to mend it, or use another address of theirs")
 	case Blocked:
 		return "set contact and ask the publisher to admit tocsin, try fetch.proxy, or use another address of theirs"
 	case Login:

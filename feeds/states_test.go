@@ -367,7 +367,7 @@ func TestPagesThatAskForSomethingAreToldFromPages(t *testing.T) {
 func TestEachConditionHasANextStep(t *testing.T) {
 	for _, c := range Conditions {
 		h := health{condition: c, move: Move{To: "https://new.example/"}}
-		if do := h.do(source(1), ""); (do == "") != (c == OK || c == Waiting || c == NotStored) {
+		if do := h.do(source(1)); (do == "") != (c == OK || c == Waiting || c == NotStored) {
 			t.Errorf("%s: %q", c, do)
 		}
 	}
