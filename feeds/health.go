@@ -219,42 +219,18 @@ func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 	if h.err = ""; r.err != nil {
 		h.err = r.err.Error()
 	}
-	condition := r.condition
-	switch {
-	case r.poll == PollOutage:
+	switch r.poll {
+	case PollOutage:
 		return nil // not the source's
-	case r.poll == PollNotStored:
-		h.be(condition, now)
+	case PollNotStored:
+		h.be(r.condition, now)
 		return nil // nor is this
-	case r.poll == PollLimited:
-	case r.failed() || r.poll == PollBehind:
-		if h.failures++; h.failures == 1 {
-			h.failing = now
-			h.prior, h.priorSince = h.condition, h.since
-		}
-		switch {
-		case !h.answered && condition == Unreachable:
-			condition = Never
-		case h.answered && condition == NotFeed:
-			condition = NoLonger
-		}
-	default:
-		h.failures, h.failing = 0, time.Time{}
-		if r.poll == PollRead {
-			h.read, h.repairs = condition, r.repairs
-			h.counted(r, now)
-		} else {
-			condition = cmp.Or(h.read, OK) // it is what it was
-		}
 	}
+	condition := h.judge(r, now)
 	out := h.moves(s, r, now)
 	out = append(out, h.lost(s, r, now)...)
 	if r.answered() && r.poll != PollBehind {
 		condition = h.standing(condition, now)
-	}
-	h.untrusted, h.mend = untrusted(r.err)
-	if e, ok := errors.AsType[*fetch.Error](r.err); ok && h.untrusted != "" {
-		h.untrusted += " (" + cmp.Or(e.At, e.Where) + ")"
 	}
 	h.be(condition, now)
 	out = append(h.trouble(s, r, now), out...)
@@ -264,6 +240,33 @@ func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 		}
 	}
 	return append(out, h.pass(now, eventFor)...)
+}
+
+// judge counts failures, and says what a poll by itself shows.
+func (h *health) judge(r result, now time.Time) Condition {
+	h.untrusted, h.mend = untrusted(r.err)
+	switch {
+	case r.poll == PollLimited:
+	case r.failed() || r.poll == PollBehind:
+		if h.failures++; h.failures == 1 {
+			h.failing = now
+			h.prior, h.priorSince = h.condition, h.since
+		}
+		switch {
+		case !h.answered && r.condition == Unreachable:
+			return Never
+		case h.answered && r.condition == NotFeed:
+			return NoLonger
+		}
+	default:
+		h.failures, h.failing = 0, time.Time{}
+		if r.poll != PollRead {
+			return cmp.Or(h.read, OK) // it is what it was
+		}
+		h.read, h.repairs = r.condition, r.repairs
+		h.counted(r, now)
+	}
+	return r.condition
 }
 
 func (h *health) be(c Condition, now time.Time) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tocsin"
+	"tocsin/feeds/fetch"
 )
 
 // More conditions: of a source that answers, but not as it did.
@@ -264,9 +265,17 @@ func (h *health) closer(s tocsin.Source) string {
 	return "look on the publisher's site for what is missing; give the source a shorter every"
 }
 
-// untrusted is what is wrong with a certificate and what to do about it; both
-// are "" if err is no fault of one.
+// untrusted is what is wrong with a certificate, and whose, and what to do about
+// it; both are "" if err is no fault of one.
 func untrusted(err error) (what, do string) {
+	what, do = distrust(err)
+	if e, ok := errors.AsType[*fetch.Error](err); ok && what != "" {
+		what += " (" + cmp.Or(e.At, e.Where) + ")"
+	}
+	return what, do
+}
+
+func distrust(err error) (what, do string) {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		if invalid.Reason == x509.Expired {
 			return "it has expired or is not valid yet", "see that this machine's clock is right; then only the publisher can renew it"

@@ -134,7 +134,7 @@ const (
 // recall reads how sources were when they were last watched, by this process or
 // another. What cannot be read is as if it was not known.
 func (s *service) recall() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a share of sources has to be taken over soon
 	defer cancel()
 	all, err := savedStatus(ctx, s.logs)
 	if err != nil {
