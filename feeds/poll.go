@@ -164,7 +164,10 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 	if !r.Pushed {
 		t.hints = d.hints
 	}
-	res = result{poll: PollRead, condition: OK, fresh: r.Fresh, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
+	res = result{
+		poll: PollRead, condition: OK, fresh: r.Fresh, items: len(items), entries: next.present(), newest: newestOf(d.Items, at),
+		news: len(items) > 0 && !items[len(items)-1].Baseline, notes: notes, gap: gap, moved: r.Moved, at: at,
+	}
 	switch {
 	case shrunk != nil:
 		res.condition, res.err = LayoutChanged, shrunk
