@@ -113,9 +113,8 @@ type task struct {
 	probed     bool
 	state      *State // nil before the first document, or when it is too large to keep
 	validators fetch.Validators
-	ofKind     string // what validators are of
-	ofURL      string
-	settles    time.Time // from when on the document is read again although it has not changed
+	of         tocsin.Source // what validators are of
+	settles    time.Time     // from when on the document is read again although it has not changed
 	saved      time.Time
 	unsaved    bool     // more than validators is not saved
 	bad        [32]byte // hash of the last body that was quarantined
@@ -173,7 +172,7 @@ func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
 		t.gone = false
 		p.hosts[t.host]++
 	}
-	moved := t.source.URL != s.URL || t.source.Kind != s.Kind
+	moved := !sameDocument(t.source, s)
 	t.source = s
 	if !moved {
 		if soon := now.Add(s.Every); t.place >= 0 && soon.Before(t.next) {
@@ -363,7 +362,7 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 	first := t.health.polls == [len(t.health.polls)]uint64{}
 	p.out = append(p.out, t.health.record(s, *r, now)...)
 	t.next = now.Add(t.pace(*r, first, p.least()))
-	if t.source.URL != s.URL || t.source.Kind != s.Kind { // changed meanwhile
+	if !sameDocument(t.source, s) { // changed meanwhile
 		t.next = now
 	}
 }
