@@ -86,6 +86,25 @@ func TestPageWithoutItsEntriesIsSaidToHaveChanged(t *testing.T) {
 	})
 }
 
+// TestNewSelectorsReadThePageAgain although the page itself is unchanged.
+func TestNewSelectorsReadThePageAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s, serve := listedBench(t, "page", tocsin.Listing{Entry: "h1"})
+		serve(s.URL, []byte("<h1><a href=/0>The only headline of the page</a></h1>"+string(listPage("item", numbered(0, 12)...))))
+		b.start(t)
+		after(70 * time.Second)
+		if n := len(b.mem.items(s.ID)); n != 1 {
+			t.Fatalf("%d items, want the headline", n)
+		}
+		s.Listing.Entry = ".item"
+		b.Set([]tocsin.Source{s})
+		after(70 * time.Second)
+		if n := len(b.mem.items(s.ID)); n != 13 {
+			t.Errorf("%d items, want those of the new selector too", n)
+		}
+	})
+}
+
 func TestPageThatNeverHadEntriesIsNotReadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, s, serve := listedBench(t, "page", tocsin.Listing{Entry: ".item"})

@@ -443,7 +443,7 @@ func (p *pageReader) date(r row, title string) time.Time {
 	if t := p.markedDate(r.node); !t.IsZero() {
 		return t
 	}
-	text := textOf(maxRow, r.node)
+	text := piecesOf(maxRow, r.node)
 	if before, after, ok := strings.Cut(text, title); ok && title != "" {
 		text = before + " | " + after
 	}
@@ -454,7 +454,7 @@ func (p *pageReader) date(r row, title string) time.Time {
 		if t := p.markedDate(n); !t.IsZero() {
 			return t
 		}
-		if t, _ := p.dates.within(textOf(200, n)); !t.IsZero() {
+		if t, _ := p.dates.within(piecesOf(200, n)); !t.IsZero() {
 			return t
 		}
 	}
@@ -469,7 +469,7 @@ func (p *pageReader) chosenDate(r row) time.Time {
 			if t := p.markedDate(f.node); !t.IsZero() {
 				return t
 			}
-			s = textOf(maxRow, f.node)
+			s = piecesOf(maxRow, f.node)
 		}
 		if t, problem := p.dates.parse(s); problem == "" && s != "" {
 			return t
@@ -502,7 +502,7 @@ func (p *pageReader) markedDate(n *html.Node) time.Time {
 			}
 		}
 		if classed.IsZero() && (d.DataAtom == atom.Time || hasWord(d, "date", "dates", "time", "datetime", "posted", "published", "submitted", "created", "meta")) {
-			classed, _ = p.dates.within(textOf(300, d))
+			classed, _ = p.dates.within(piecesOf(300, d))
 		}
 		return time.Time{}
 	}

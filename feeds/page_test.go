@@ -210,9 +210,17 @@ func TestDatesAreFoundWithinText(t *testing.T) {
 		{"hu", "HU", "2024. január 9. 12:30", "2024-01-09T12:30:00Z"},
 		{"ja", "JP", "令和6年1月9日 報道発表", "2024-01-09T00:00:00Z"},
 		{"ko", "KR", "등록일 2024-01-09 조회 12", "2024-01-09T00:00:00Z"},
-		{"ru", "RU", "Опубликовано 9 января 2024 года, 18:04", "2024-01-09T00:00:00Z"},
+		{"ru", "RU", "Опубликовано 9 января 2024 года, 18:04", "2024-01-09T18:04:00Z"},
 		{"en", "GB", "Call 020 7008 1500 or 30 people", ""},
 		{"en", "GB", "12 Angry 2024", ""},
+		{"en", "GB", "2024 Press 9, 3 pages", ""},
+		{"en", "TL", "28 of September of 2021", "2021-09-28T00:00:00Z"},
+		{"en", "", "Tue 2024-01-09T10:00:00+02:00 by the desk", "2024-01-09T08:00:00Z"},
+		{"ko", "KR", "작성일 2024. 1. 9.", "2024-01-09T00:00:00Z"},
+		{"zh", "CN", "发布时间：2024年01月09日 10:20", "2024-01-09T10:20:00Z"},
+		{"lv", "LV", "2024. gada 9. janvāris", "2024-01-09T00:00:00Z"},
+		{"en", "GB", "Phone 020-7008-1500, room 1.2.3", ""},
+		{"en", "GB", "1st half 2024 results, Jan. 2nd", ""},
 	} {
 		got, _ := newCalendar(tocsin.Source{Lang: c.lang, Country: c.country}, time.Time{}).within(c.text)
 		if stamp(got) != c.want {
