@@ -61,14 +61,14 @@ func (g *linkGroup) rank() int {
 type linkWalk struct {
 	groups map[uint64]*linkGroup
 	order  []uint64
-	links  map[*html.Node]int // below an element
+	links  map[*html.Node]int // weight of the links at or below an element
 	all    int
 }
 
 func (w *linkWalk) count(n *html.Node) int {
 	sum := 0
 	if isLink(n) {
-		sum = 1
+		sum = 1 + min(weight(textOf(200, n)), 100)
 	}
 	for c := n.FirstChild; c != nil; c = c.NextSibling {
 		if c.Type == html.ElementNode {
@@ -83,7 +83,7 @@ func (w *linkWalk) count(n *html.Node) int {
 }
 
 // walk hands down the hash of the way to n, and whether it leads through what is
-// aside. What holds most links of the page is the page, whatever it is called.
+// aside. What holds most of what the page's links say is the page, whatever it is called.
 func (w *linkWalk) walk(n *html.Node, way uint64, aside bool) {
 	held := w.links[n]
 	if held == 0 {
@@ -91,7 +91,7 @@ func (w *linkWalk) walk(n *html.Node, way uint64, aside bool) {
 	}
 	way = step64(way, n.Data)
 	way = step64(way, mainClass(n))
-	aside = aside || held*10 < w.all*7 && isAside(n)
+	aside = aside || held*2 < w.all && isAside(n)
 	if isLink(n) && !strings.HasPrefix(attrOf(n.Attr, "href"), "#") {
 		g := w.groups[way]
 		if g == nil {
@@ -99,7 +99,7 @@ func (w *linkWalk) walk(n *html.Node, way uint64, aside bool) {
 			w.groups[way], w.order = g, append(w.order, way)
 		}
 		g.links = append(g.links, n)
-		g.said += min(weight(textOf(200, n)), 100)
+		g.said += held - 1
 		if aside {
 			g.aside++
 		}
@@ -141,7 +141,7 @@ func mainClass(n *html.Node) string {
 
 // asides are words of classes, ids and roles of what is no list of news.
 var asides = []string{
-	"nav", "navbar", "navigation", "menu", "submenu", "megamenu", "footer", "breadcrumb", "breadcrumbs", "related", "pagination", "pager", "paging",
+	"nav", "navbar", "navigation", "menu", "submenu", "megamenu", "footer", "breadcrumb", "breadcrumbs", "related",
 	"lang", "language", "languages", "social", "share", "cookie", "cookies", "sidebar", "popular", "trending", "mostread", "tagcloud", "toolbar", "sitemap", "partners", "shortcuts",
 }
 

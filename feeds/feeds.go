@@ -51,7 +51,7 @@ type Entry struct {
 // A Kind is a way of publishing. It is one file and one word in Kinds.
 type Kind struct {
 	Name  string
-	Parse func(tocsin.Source, fetch.Response) (Document, error) // pure; an error means that it is no document of this kind
+	Parse func(tocsin.Source, fetch.Response) (Document, error) // pure; an error means that it is no document of this kind, and a *LayoutError that a page has changed
 
 	again func(tocsin.Source, fetch.Response, *memo) (Document, error) // Parse without the entries that a memo knows; nil means that there is no such way
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"tocsin"
@@ -41,9 +42,7 @@ func (t *task) stored(s tocsin.Source) {
 		return
 	}
 	l := t.listing(s)
-	for address, v := range t.sighting.children {
-		l.children[address] = v
-	}
+	maps.Copy(l.children, t.sighting.children)
 	for _, h := range t.sighting.seen {
 		l.seen[h] = true
 	}
@@ -92,6 +91,8 @@ func (p *Poller) readMore(ctx context.Context, t *task, s tocsin.Source, d Docum
 		return d, res, true
 	case unchanged > 0 && failed.err == nil:
 		return d, result{poll: PollUnchanged, condition: OK, at: time.Now().UTC()}, false
+	case unchanged > 0: // one of them alone does not make the source fail
+		return d, result{poll: PollRead, condition: Repaired, repairs: d.Repairs, at: time.Now().UTC()}, false
 	}
 	return d, failed, false
 }
@@ -142,6 +143,7 @@ func (t *task) sift(s tocsin.Source, d *Document, first bool) {
 			keep = append(keep, all[i])
 		}
 	}
+	entitle(keep)
 	d.Items, d.Beyond = append([]Entry{}, keep...), nil
 	t.sighting.seen = append(t.sighting.seen, hashes...)
 }

@@ -56,7 +56,9 @@ func (p *Poller) fill(ctx context.Context, s tocsin.Source, r fetch.Response, ne
 			b.why = err.Error()
 			break
 		}
+		p.reads <- struct{}{}
 		es, err := p.entries(s, page)
+		<-p.reads
 		if err != nil {
 			b.why = err.Error()
 			break
@@ -65,7 +67,7 @@ func (p *Poller) fill(ctx context.Context, s tocsin.Source, r fetch.Response, ne
 		if b.take(es); b.closed || b.why != "" {
 			break
 		}
-		if at = olderThan(page); at == "" || seen[at] || !sameSite(at, page.URL) {
+		if at = olderThan(page); at == "" || seen[at] {
 			break
 		}
 	}
@@ -163,9 +165,6 @@ func (b *backward) take(es []Entry) {
 		switch {
 		case places[i] == inWindow:
 			b.joined = true
-		case !b.joined && places[i] == before:
-			b.why = "the archive does not hold what is new"
-			return
 		case !b.joined: // newer than the document, or of another list
 		case places[i] == before:
 			b.closed = true

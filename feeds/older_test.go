@@ -36,7 +36,7 @@ func TestAnOverrunIsFilledFromTheArchiveOldestFirst(t *testing.T) {
 			t.Errorf("items %q, want %q", got, want)
 		}
 		st := b.of(s.ID)
-		if len(st.Gaps) != 1 || !st.Gaps[0].Closed || st.Gaps[0].Filled != 10 || st.Gaps[0].Lost != 5 || st.Condition != OK {
+		if len(st.Gaps) != 1 || !st.Gaps[0].Closed || st.Gaps[0].Filled != 10 || st.Gaps[0].Lost != 5 || st.Condition != OK || st.Entries != 5 {
 			t.Errorf("status %+v", st)
 		}
 		asked := len(b.web.asked(s.Archive))

@@ -32,9 +32,11 @@ func (e *LayoutError) Error() string {
 }
 
 const (
-	maxRows  = 1000    // entries of a page: the first
-	maxRow   = 2 << 10 // bytes of an entry in which a date is looked for
-	nodeWork = 400     // steps of selectors for each element of a page
+	maxPage   = 2 << 20 // bytes of a page that are read: an honest one has 200 KB
+	maxRows   = 1000    // entries of a page: the first
+	maxRow    = 2 << 10 // bytes of an entry in which a date is looked for
+	nodeWork  = 100     // steps of selectors for each element of a page; classes need 5
+	leastWork = 1 << 20 // and for any page
 )
 
 // ParsePage reads a page that lists entries, by the selectors of the source's
@@ -57,8 +59,13 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 	if err := noPage(r.Body, body); err != nil {
 		return Document{}, err
 	}
+	long := len(body) > maxPage
+	if long {
+		n.once("has more than %d MiB: what follows was not read", maxPage>>20)
+		body = body[:maxPage]
+	}
 	t := parseTree(body)
-	p := pageReader{tree: t, listing: sel, dates: newCalendar(src, r.At), own: base(r), meter: nodeWork*t.nodes + 1<<16}
+	p := pageReader{tree: t, listing: sel, dates: newCalendar(src, r.At), own: base(r), meter: nodeWork*t.nodes + leastWork}
 	p.base = resolve(p.own, t.base)
 	if p.dates.lang == "" {
 		p.dates.lang, _, _ = strings.Cut(strings.ToLower(t.lang), "-")
@@ -73,7 +80,7 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 	if len(entries) == maxRows {
 		n.once("has more than %d entries: read the first", maxRows-1)
 	}
-	doc = Document{Kind: "page", Encoding: encoding, Repairs: n.sentences(), Cut: r.Cut || t.cut, Items: entries}
+	doc = Document{Kind: "page", Encoding: encoding, Repairs: n.sentences(), Cut: r.Cut || t.cut || long, Items: entries}
 	doc.Feed = Feed{Title: cutText(oneLine(strings.TrimSpace(t.title)), maxShort), Lang: cutText(t.lang, 35)}
 	if p.own != nil {
 		doc.Feed.Link = p.own.String()
@@ -119,30 +126,47 @@ type row struct {
 }
 
 func (p *pageReader) entries(entry string) ([]Entry, error) {
-	var rows []row
-	if p.listing.entry == nil {
-		rows = p.detect()
-	} else {
-		for _, f := range p.listing.entry.find(p.root, &p.meter) {
-			if f.node != nil && f.node.Type == html.TextNode {
-				f.node = f.node.Parent
-			}
-			if f.node != nil {
-				rows = append(rows, row{node: f.node})
-			}
-		}
-	}
-	var out []Entry
-	for _, r := range rows[:min(len(rows), 2*maxRows)] {
+	rows := p.rows()
+	list := entryList{at: map[string][]int{}}
+	for _, r := range rows {
 		if e, ok := p.entry(r); ok {
-			out = join(out, e)
+			list.add(e)
 		}
 		if p.meter <= 0 {
 			return nil, &LayoutError{Why: "the selectors of listing cost too much on this page: write them with classes and without .. and ancestor::"}
 		}
 	}
-	out = newestFirst(out[:min(len(out), maxRows)])
+	out := newestFirst(list.all[:min(len(list.all), maxRows)])
 	return out, p.fault(entry, len(rows), out)
+}
+
+// maxNested is how many entries may stand around an entry. Where a selector finds
+// all that is within its entries too, they would cost more than the page.
+const maxNested = 2
+
+// rows are the places of the entries, by selector or found out.
+func (p *pageReader) rows() (rows []row) {
+	if p.listing.entry == nil {
+		return p.detect()
+	}
+	around := map[*html.Node]int{} // entries around an entry, and itself
+	for _, f := range p.listing.entry.find(p.root, &p.meter) {
+		if f.node != nil && f.node.Type == html.TextNode {
+			f.node = f.node.Parent
+		}
+		if f.node == nil || around[f.node] > 0 {
+			continue
+		}
+		n := 0
+		for up := f.node.Parent; up != nil && n == 0; up = up.Parent {
+			n = around[up]
+		}
+		around[f.node] = n + 1
+		if n <= maxNested && len(rows) < 2*maxRows {
+			rows = append(rows, row{node: f.node})
+		}
+	}
+	return rows
 }
 
 // fault is why what was found is no list of entries.
@@ -232,7 +256,10 @@ func (p *pageReader) address(href string) string {
 	if p.own != nil && u.Host == p.own.Host && u.Path == p.own.Path && u.RawQuery == p.own.RawQuery && u.Fragment == "" {
 		return ""
 	}
-	return u.String()
+	if s := u.String(); len(s) <= maxShort {
+		return s
+	}
+	return ""
 }
 
 // said is the text of the first thing that was found: an element, an attribute,
@@ -268,7 +295,7 @@ func said(all []found) string {
 // holder is the link or block that a text stands in.
 func holder(n *html.Node) *html.Node {
 	n = n.Parent
-	for n.Parent != nil && inline[n.DataAtom] && n.DataAtom != atom.A {
+	for n.Parent != nil && isInline(n.DataAtom) && n.DataAtom != atom.A {
 		n = n.Parent
 	}
 	return n
@@ -377,7 +404,7 @@ func (p *pageReader) longest(n *html.Node) string {
 			parts = append(parts, n)
 			return false
 		}
-		edge := !inline[n.DataAtom] || n.DataAtom == atom.Time || n.DataAtom == atom.Span && hasWord(n, "date", "time", "category", "tag", "label")
+		edge := !isInline(n.DataAtom) || n.DataAtom == atom.Time || n.DataAtom == atom.Span && (hasWord(n, "date", "time", "category", "tag", "label") || p.onlyDate(textOf(100, n)) != "")
 		if edge && flush() {
 			return true
 		}
@@ -487,13 +514,18 @@ func (p *pageReader) onlyDate(s string) string {
 	return ""
 }
 
-// join adds e to entries, in which it may stand already: as an image beside its
+// An entryList joins entries that stand on a page twice: as an image beside its
 // headline, or on top of the list.
-func join(entries []Entry, e Entry) []Entry {
-	for i := range entries {
-		o := &entries[i]
-		same := o.URL == e.URL && (o.URL != "" || o.Published.Equal(e.Published))
-		if !same || !strings.Contains(o.Title, e.Title) && !strings.Contains(e.Title, o.Title) && len(o.Tags)+len(e.Tags) == 0 {
+type entryList struct {
+	all []Entry
+	at  map[string][]int // places of an address, or of a title without one
+}
+
+func (l *entryList) add(e Entry) {
+	key := cmp.Or(e.URL, "\x00"+e.Title)
+	for _, i := range l.at[key] {
+		o := &l.all[i]
+		if !repeats(o.Title, e.Title) && !repeats(e.Title, o.Title) && len(o.Tags)+len(e.Tags) == 0 {
 			continue
 		}
 		if len(e.Title) > len(o.Title) && len(e.Tags) <= len(o.Tags) || len(e.Tags) < len(o.Tags) {
@@ -502,9 +534,16 @@ func join(entries []Entry, e Entry) []Entry {
 		if o.Published.IsZero() {
 			o.Published = e.Published
 		}
-		return entries
+		return
 	}
-	return append(entries, e)
+	if len(l.at[key]) < 4 {
+		l.at[key] = append(l.at[key], len(l.all))
+	}
+	l.all = append(l.all, e)
+}
+
+func repeats(long, brief string) bool {
+	return strings.Contains(strings.ToLower(long), strings.ToLower(brief))
 }
 
 // newestFirst turns a list around that is oldest first throughout.

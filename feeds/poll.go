@@ -203,8 +203,9 @@ func (p *Poller) read(ctx context.Context, t *task, s tocsin.Source, r fetch.Res
 		return d, result{poll: PollFailed, condition: Unreachable, err: cmp.Or(r.Fault, err), network: true}, false
 	default:
 		res = t.misread(err)
-		if c, what := wall(s.URL, r); c != "" {
+		if c, what := wall(s.URL, r); c != "" { // not what the publisher publishes, and nothing to keep
 			res.condition, res.err = c, errors.New(what)
+			return d, res, false
 		}
 	}
 	p.quarantine(ctx, t, s, hash(), err, r.Body)

@@ -168,7 +168,7 @@ func (p *Poller) Set(sources []tocsin.Source) {
 	p.mu.Lock()
 	now := time.Now()
 	want := make(map[string]bool, len(sources))
-	spread := min(firstSpread, time.Duration(len(sources))*10*time.Millisecond)
+	spread := min(firstSpread, time.Duration(p.unknown(sources))*10*time.Millisecond)
 	for _, s := range sources {
 		want[s.ID] = true
 		p.set(s, now, spread)
@@ -181,6 +181,17 @@ func (p *Poller) Set(sources []tocsin.Source) {
 	p.mu.Unlock()
 	p.wakeUp()
 	p.flush()
+}
+
+// unknown counts the sources that are new, or elsewhere now: one that is added to
+// thousands is polled at once.
+func (p *Poller) unknown(sources []tocsin.Source) (n int) {
+	for _, s := range sources {
+		if t := p.tasks[s.ID]; t == nil || t.source.URL != s.URL || t.source.Kind != s.Kind {
+			n++
+		}
+	}
+	return n
 }
 
 func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
@@ -379,6 +390,7 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	switch {
 	case r.err != nil:
 		p.Slog.Log(context.Background(), level, "poll failed", "stage", "poll", "source", s.ID, "condition", string(r.condition), "err", r.err)
+	case s.Canary:
 	case r.items > 0 || r.poll == PollRead && r.condition != OK:
 		p.Slog.Info("read", "stage", "poll", "source", s.ID, "condition", string(r.condition), "items", r.items, "repairs", len(r.repairs))
 	}

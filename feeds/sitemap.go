@@ -45,16 +45,17 @@ func ParseSitemap(src tocsin.Source, r fetch.Response) (doc Document, err error)
 	text, encoding := decode(body, r.Type, src.Lang, n)
 	text = bytes.TrimLeft(clean(text, n), " \t\r\n\ufeff")
 	in := input{raw: r.Body, text: text, base: base(r), dates: newCalendar(src, r.At), notes: n}
-	m := sitemap{input: in, seen: map[string]bool{}}
+	m := sitemap{input: in, locs: []Entry{}, seen: map[string]bool{}}
 	if err := m.read(); err != nil {
 		return Document{}, err
 	}
 	if m.cut && !r.Cut {
 		n.once("ends before its end: %d entries are whole", len(m.locs))
 	}
-	doc = Document{Kind: "sitemap", Encoding: encoding, Cut: r.Cut || m.cut, More: m.more(), Items: []Entry{}}
+	doc = Document{Kind: "sitemap", Encoding: encoding, Cut: r.Cut || m.cut, More: m.more()}
 	slices.SortStableFunc(m.locs, func(a, b Entry) int { return newest(b).Compare(newest(a)) })
 	doc.Items, doc.Beyond = m.locs[:min(len(m.locs), maxListed)], m.locs[min(len(m.locs), maxListed):]
+	entitle(doc.Items)
 	if len(m.locs)+len(doc.More) == 0 {
 		n.once("holds no entries")
 	}
@@ -173,7 +174,10 @@ func (m *sitemap) set(e *Entry, leaf string, raw []byte) {
 	said = strings.TrimSpace(said)
 	switch leaf {
 	case "loc":
-		e.URL = m.address(m.base, said)
+		if e.URL = m.address(m.base, said); len(e.URL) > maxShort {
+			m.notes.add("left out an address that is too long")
+			e.URL = ""
+		}
 	case "lastmod":
 		e.Updated = m.date(said)
 	case "publication_date":
@@ -201,9 +205,6 @@ func (m *sitemap) add(in string, e Entry) {
 		return
 	}
 	e.Authors, e.Tags = []string{}, []string{}
-	if e.Title == "" {
-		e.Title, e.Tags = titleOf(e.URL), []string{TitleFromAddress}
-	}
 	m.locs = append(m.locs, e)
 }
 
@@ -232,6 +233,15 @@ func newsName(address string) int {
 		}
 	}
 	return 0
+}
+
+// entitle gives the entries without a title one.
+func entitle(entries []Entry) {
+	for i := range entries {
+		if e := &entries[i]; e.Title == "" {
+			e.Title, e.Tags = titleOf(e.URL), []string{TitleFromAddress}
+		}
+	}
 }
 
 // titleOf is what the last part of an address with words in it says:

@@ -372,3 +372,28 @@ func TestEachConditionHasANextStep(t *testing.T) {
 		}
 	}
 }
+
+func TestAnErrorOfAKindMaySayThatThePageHasChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		b := newBench(t, s)
+		b.kinds = []Kind{{Name: "feed", Parse: func(s tocsin.Source, r fetch.Response) (Document, error) {
+			if strings.HasPrefix(string(r.Body), "<html") {
+				return Document{}, fmt.Errorf("read the page: %w", &LayoutError{Why: "nothing fits the selector; 12 entries did"})
+			}
+			return testKinds[0].Parse(s, r)
+		}}}
+		b.web.publish(s.URL, entry(1))
+		b.start(t)
+		after(time.Minute)
+		b.web.set(s.URL, func(p *page) {
+			p.body = []byte("<html><body><h1>Statements</h1>" + strings.Repeat("<p>Some words of a page.</p>", 200))
+		})
+		after(3 * time.Minute)
+		b.wantTroubles(t, "source/s001 page layout changed")
+		if st := b.of(s.ID); st.Condition != LayoutChanged || st.Do == "" || !strings.Contains(st.Err, "12 entries") {
+			t.Errorf("status %+v", st)
+		}
+		b.stop()
+	})
+}

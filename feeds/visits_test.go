@@ -103,8 +103,8 @@ func (d *desk) pageOf(source, title string) (page tocsin.Page) {
 	return page
 }
 
-// told is an entry with an address of its own.
-func told(n int, site string) Entry {
+// entryAt is an entry with an address of its own.
+func entryAt(n int, site string) Entry {
 	e := entry(n)
 	e.URL = fmt.Sprintf("https://%s/statement/%d", site, n)
 	return e
@@ -119,14 +119,14 @@ const long = "The ministry said on Tuesday, in a statement that was read out to 
 
 // begin starts the desk and lets the source be read once, with entry 1.
 func (d *desk) begin(t *testing.T, s tocsin.Source) {
-	d.web.publish(s.URL, told(1, hostOf(s.URL)))
+	d.web.publish(s.URL, entryAt(1, hostOf(s.URL)))
 	d.start(t)
 	after(time.Minute)
 }
 
 // tell publishes further entries and lets them be read.
 func (d *desk) tell(s tocsin.Source, entries ...Entry) {
-	d.web.publish(s.URL, append(entries, told(1, hostOf(s.URL)))...)
+	d.web.publish(s.URL, append(entries, entryAt(1, hostOf(s.URL)))...)
 	after(2 * time.Minute)
 	d.offer()
 }
@@ -136,7 +136,7 @@ func TestPageOfANewItemIsStoredWithItAndDisturbsNoPoll(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.serve(e.URL, "text/html; charset=utf-8", article(long, "Second paragraph."))
 		d.tell(s, e)
 		after(time.Minute)
@@ -149,11 +149,11 @@ func TestPageOfANewItemIsStoredWithItAndDisturbsNoPoll(t *testing.T) {
 			t.Errorf("%d records, the last %+v", len(items), last)
 		}
 		got := d.web.page(s.URL).got
-		d.tell(s, told(3, "pages.example"), e)
+		d.tell(s, entryAt(3, "pages.example"), e)
 		if n := d.web.page(s.URL).got - got; n != 1 {
 			t.Errorf("a new document was fetched %d times: the page was not known as part of the log", n)
 		}
-		if n := len(d.web.asked(told(1, hostOf(s.URL)).URL)); n != 0 {
+		if n := len(d.web.asked(entryAt(1, hostOf(s.URL)).URL)); n != 0 {
 			t.Errorf("the page of what was there at first was fetched %d times", n)
 		}
 		d.wantTroubles(t)
@@ -166,7 +166,7 @@ func TestPageIsStoredBehindWhatAnotherProcessWrote(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.serve(e.URL, "text/html", article(long))
 		d.web.set(e.URL, func(p *page) { p.delay = 5 * time.Second })
 		d.tell(s, e)
@@ -191,7 +191,7 @@ func TestPageOfARevisionThatIsNoLongerTheLatestIsDropped(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.serve(e.URL, "text/html", article(long))
 		d.web.set(e.URL, func(p *page) { p.delay = 3 * time.Minute })
 		d.tell(s, e)
@@ -234,7 +234,7 @@ func TestPagesThatCannotBeReadSayWhy(t *testing.T) {
 				s := source(1)
 				d := newDesk(t, s)
 				d.begin(t, s)
-				e := told(2, "pages.example")
+				e := entryAt(2, "pages.example")
 				e.Text = "A short notice."
 				tt.serve(d, e.URL)
 				d.tell(s, e)
@@ -257,7 +257,7 @@ func TestPageThatAppearsALittleLaterIsRead(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.fail(e.URL, 404)
 		d.tell(s, e)
 		after(5 * time.Second)
@@ -277,11 +277,11 @@ func TestSiteThatRefusesItsPagesIsLeftAlone(t *testing.T) {
 		d.begin(t, s)
 		var all []Entry
 		for n := range 20 {
-			e := told(n+2, "closed.example")
+			e := entryAt(n+2, "closed.example")
 			d.fail(e.URL, 403)
 			all = append(all, e)
 		}
-		slow := told(50, "open.example")
+		slow := entryAt(50, "open.example")
 		d.serve(slow.URL, "text/html", article(long))
 		d.tell(s, append(all, slow)...)
 		after(5 * time.Minute)
@@ -304,7 +304,7 @@ func TestEvidenceIsWhatWasFetchedAndIsKeptOnce(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.serve(e.URL, "text/html", article(long))
 		d.tell(s, e)
 		it := d.alert(e.Title, tocsin.RawDocument, tocsin.RawPage)
@@ -334,7 +334,7 @@ func TestEvidenceThatACrashLostIsFetchedAgain(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.serve(e.URL, "text/html", article(long))
 		d.tell(s, e)
 		after(time.Minute)
@@ -376,7 +376,7 @@ func TestVanishedItemOfAnAlertIsWithdrawnWhenItsPageIsGone(t *testing.T) {
 				s := source(1)
 				d := newDesk(t, s)
 				d.begin(t, s)
-				e := told(2, "pages.example")
+				e := entryAt(2, "pages.example")
 				d.serve(e.URL, "text/html", article(long))
 				d.tell(s, e)
 				after(time.Minute)
@@ -405,7 +405,7 @@ func TestItemInItsSourceIsNeverLookedFor(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.serve(e.URL, "text/html", article(long))
 		d.tell(s, e)
 		after(time.Minute)
@@ -423,7 +423,7 @@ func TestVanishedItemIsLookedForFirstOftenThenDaily(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.serve(e.URL, "text/html", article(long))
 		d.tell(s, e)
 		after(time.Minute)
@@ -448,7 +448,7 @@ func TestWithdrawnItemThatComesBackIsARevision(t *testing.T) {
 		s := source(1)
 		d := newDesk(t, s)
 		d.begin(t, s)
-		e := told(2, "pages.example")
+		e := entryAt(2, "pages.example")
 		d.serve(e.URL, "text/html", article(long))
 		d.tell(s, e)
 		after(time.Minute)
@@ -460,7 +460,7 @@ func TestWithdrawnItemThatComesBackIsARevision(t *testing.T) {
 
 		n := &desk{bench: newBench(t, s), offered: map[string]bool{}} // what it knows is in the log and the state
 		n.mem, n.Log = d.mem, d.mem
-		n.web.publish(s.URL, e, told(1, hostOf(s.URL)))
+		n.web.publish(s.URL, e, entryAt(1, hostOf(s.URL)))
 		n.start(t)
 		after(2 * time.Minute)
 		items := n.mem.items(s.ID)
@@ -479,7 +479,7 @@ func TestWhatStandsOnSeveralPagesOfASiteIsTheRest(t *testing.T) {
 		const stock = "The ministry informs the public about its work on this site, and asks that its texts be quoted with their source in all that is published, printed or sent."
 		var all []Entry
 		for n := range 6 {
-			e := told(n+2, "pages.example")
+			e := entryAt(n+2, "pages.example")
 			d.serve(e.URL, "text/html", article(fmt.Sprintf("%s Number %d.", long, n), fmt.Sprintf("A second paragraph that only this page has, about matter number %d of the day and what follows from it.", n), stock))
 			all = append(all, e)
 		}
@@ -498,7 +498,7 @@ func TestWhatStandsOnSeveralPagesOfASiteIsTheRest(t *testing.T) {
 		if with != repeated || without != len(all)-repeated {
 			t.Errorf("the block counts as text on %d pages and as rest on %d, want %d and %d", with, without, repeated, len(all)-repeated)
 		}
-		same := told(20, "pages.example") // a reprint: all of it stands elsewhere
+		same := entryAt(20, "pages.example") // a reprint: all of it stands elsewhere
 		for range repeated + 1 {
 			same.URL += "x"
 			d.visits.boilerplate("pages.example", same.URL, long+"\n\n"+stock)

@@ -3,6 +3,7 @@ package feeds
 import (
 	"bytes"
 	"net/url"
+	"slices"
 	"strings"
 
 	"tocsin/feeds/fetch"
@@ -106,10 +107,8 @@ func ledTo(asked, at string) string {
 	}
 	split := func(r rune) bool { return strings.ContainsRune("/._", r) }
 	for _, part := range strings.FieldsFunc(strings.ToLower(u.Host+"/"+u.Path), split) {
-		for _, p := range paths {
-			if part == p {
-				return short(u.Host + u.Path)
-			}
+		if slices.Contains(paths, part) {
+			return short(u.Host + u.Path)
 		}
 	}
 	return ""

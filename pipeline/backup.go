@@ -40,7 +40,7 @@ var errHalfRestored = errors.New("a restore into it did not finish; empty it and
 var backupOrder = []string{"KV_" + bucketSources, streamLedger, streamWatch, streamAlerts, streamAudit, streamItems}
 
 // backupSkips are about processes that will not exist when the backup is used.
-var backupSkips = []string{"KV_" + bucketLease, "KV_TRYING", restoringStream}
+var backupSkips = []string{"KV_" + bucketLease, "KV_TRYING", streamCanary, restoringStream}
 
 // A Manifest describes a backup.
 type Manifest struct {

@@ -22,7 +22,7 @@ import (
 // search or backup holds them.
 const CanarySource = "tocsin-canary"
 
-// CanaryTitle begins the title of every canary.
+// CanaryTitle is the title of every canary.
 const CanaryTitle = "tocsin canary"
 
 const (

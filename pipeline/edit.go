@@ -60,7 +60,7 @@ func (e Edit) check(w *Wanted, kind, name string, have Version) error {
 	case !tocsin.Name.MatchString(name) && kind != "subscription" && kind != "mute":
 		return fmt.Errorf("change %s: %q is no name: use a-z, 0-9, - and _, at most 64, the first a letter or digit", kind, name)
 	case have.lives() && have.By == fileWrites:
-		return &ReadOnlyError{kind, name, w.places[kind+"."+name], have.Watchlist != nil && have.Watchlist.Builtin || have.List != nil && have.List.Builtin}
+		return &ReadOnlyError{kind, name, w.places[kind+"."+name], have.Watchlist != nil && have.Watchlist.Builtin || have.List != nil && have.List.Builtin || have.Source != nil && have.Source.Builtin}
 	case e.New && have.lives():
 		return &ExistsError{kind, name}
 	case e.Base != 0 && have.Seq != e.Base:

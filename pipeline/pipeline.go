@@ -55,6 +55,10 @@ type Config struct {
 	// Required with Poll.
 	Reading func() map[string]Reading
 
+	// Sources is called with the sources that people added to those of the file,
+	// in order, whenever they change. Nil means nothing.
+	Sources func(added []tocsin.Source)
+
 	// Visit has the page of a new item fetched and stored, and then calls done;
 	// again means that it is another process's to fetch. Nil means that no page is.
 	Visit func(it tocsin.Item, done func(again bool))
@@ -138,7 +142,7 @@ func Run(ctx context.Context, logs *Logs, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("start pipeline: %w", err)
 	}
-	vw.lag, vw.report, vw.clear = cfg.lag, cfg.Report, cfg.Clear
+	vw.lag, vw.report, vw.clear, vw.restock = cfg.lag, cfg.Report, cfg.Clear, cfg.Sources
 	g, run := errgroup.WithContext(ctx)
 	g.Go(func() error { return bk.follow(run, logs) })
 	g.Go(func() error { return vw.follow(run, logs) })

@@ -88,8 +88,8 @@ func (w *Wanted) trial(items []Stored) Trial {
 			t.Lists = append(t.Lists, *v.List)
 		}
 	}
-	for _, s := range w.sources {
-		t.Sources = append(t.Sources, s)
+	for _, v := range w.Sources {
+		t.Sources = append(t.Sources, *v.Source)
 	}
 	return t
 }
@@ -97,12 +97,12 @@ func (w *Wanted) trial(items []Stored) Trial {
 // Run does with the items what the match stage does, in their order. It calls
 // before with the text of each, and survived after it.
 func (t Trial) Run(before func(text string), survived func(Stored) error) error {
-	w := &Wanted{Lists: map[string]Version{}, sources: map[string]tocsin.Source{}}
+	w := &Wanted{Lists: map[string]Version{}, Sources: map[string]Version{}}
 	for _, x := range t.Lists {
 		w.Lists[x.Name] = Version{Watched: Watched{V: 2, List: &x}}
 	}
 	for _, s := range t.Sources {
-		w.sources[s.ID] = s
+		w.Sources[s.ID] = Version{Watched: Watched{V: 2, Source: &s}}
 	}
 	var rules []*watchlist.Rule
 	var changes []engine.Change

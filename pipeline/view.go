@@ -32,6 +32,10 @@ type view struct {
 	dests   map[string]tocsin.Destination
 	sources map[string]map[string]tocsin.Source // by key, then by id
 	mutes   map[string]Muted                    // by "<watchlist>.<destination>"
+
+	added, left map[string]tocsin.Source // by id: that people added, and those no longer in force
+	restocked   bool                     // added has changed
+	restock     func(added []tocsin.Source)
 }
 
 func newView(log *slog.Logger) *view {
@@ -40,6 +44,7 @@ func newView(log *slog.Logger) *view {
 		compiler: newCompiler(), moved: make(chan struct{}), now: newRuleset(),
 		subs: map[string][]tocsin.Subscription{}, dests: map[string]tocsin.Destination{},
 		sources: map[string]map[string]tocsin.Source{}, mutes: map[string]Muted{},
+		added: map[string]tocsin.Source{}, left: map[string]tocsin.Source{},
 	}
 }
 
@@ -98,6 +103,8 @@ func (v *view) apply(kind, name string, w Watched) {
 			byID[s.ID] = s
 		}
 		v.sources = with(v.sources, name, &byID, w.Suspended)
+	case "source":
+		v.applySource(name, w)
 	case "mute":
 		v.mutes = with(v.mutes, name, w.Mute, w.Suspended)
 	case "subscription":
@@ -149,6 +156,7 @@ func (v *view) settle(ctx context.Context, logs *Logs, seq uint64) error {
 		_ = pause(ctx, refollow)
 	}
 	v.tell(ctx)
+	v.tellSources()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.now, v.seq = next, seq
@@ -242,13 +250,19 @@ func (v *view) destinations() (map[string]tocsin.Destination, <-chan struct{}) {
 func (v *view) source(id string) tocsin.Source {
 	v.mu.Lock()
 	sources := v.sources
+	one, ok := v.added[id]
+	gone := v.left[id]
 	v.mu.Unlock()
+	if ok {
+		return one
+	}
 	for _, part := range sources {
 		if s, ok := part[id]; ok {
 			return s
 		}
 	}
-	return tocsin.Source{ID: id}
+	gone.ID = id
+	return gone
 }
 
 // waitFor returns once WATCH is applied up to seq.

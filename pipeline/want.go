@@ -33,10 +33,10 @@ type Wanted struct {
 	Destinations  map[string]Version
 	Subscriptions map[string]Version // by "<watchlist>.<destination>"
 	Mutes         map[string]Version // the same; those that have ended are left out
+	Sources       map[string]Version // by id, each with Source: those of the file and those that people added
 
-	sources map[string]tocsin.Source
-	all     map[string]Version // by key, removed ones too
-	places  map[string]string  // by key
+	all    map[string]Version // by key, removed ones too
+	places map[string]string  // by key
 
 	lists *watchlist.Lists    // that work
 	bad   map[string]error    // lists that do not, by name
@@ -52,7 +52,7 @@ func (l *Logs) wanted(ctx context.Context, filters ...string) (*Wanted, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Wanted{Seq: seq, all: all, places: map[string]string{}, sources: map[string]tocsin.Source{}}
+	w := &Wanted{Seq: seq, all: all, places: map[string]string{}, Sources: map[string]Version{}}
 	kinds := map[string]*map[string]Version{
 		"watchlist": &w.Watchlists, "list": &w.Lists, "destination": &w.Destinations, "subscription": &w.Subscriptions, "mute": &w.Mutes,
 	}
@@ -65,11 +65,7 @@ func (l *Logs) wanted(ctx context.Context, filters ...string) (*Wanted, error) {
 		}
 	}
 	for key, v := range all {
-		for _, s := range v.Sources {
-			if v.lives() {
-				w.sources[s.ID] = s
-			}
-		}
+		w.takeSources(key, v)
 		if v.By == fileWrites && v.lives() {
 			v.At = w.places[key]
 		}
@@ -86,14 +82,6 @@ func (v Version) ended() bool { return v.Mute != nil && !time.Now().Before(v.Mut
 
 // version is a record by its key, a zero one if there is none.
 func (w *Wanted) version(key string) Version { return w.all[key] }
-
-// Source is a source of the file, or one of the name and nothing else.
-func (w *Wanted) Source(id string) tocsin.Source {
-	if s, ok := w.sources[id]; ok {
-		return s
-	}
-	return tocsin.Source{ID: id}
-}
 
 // Resolver is the lists that queries may name. A list that cannot be used is not
 // among them, see Broken.
@@ -256,7 +244,7 @@ func missing(parts []watchlist.Reason) string {
 }
 
 // History are the versions of a record of WATCH that are kept, at most 64, oldest
-// first. Kind is what its key begins with: watchlist, list, destination,
+// first. Kind is what its key begins with: watchlist, list, destination, source,
 // subscription or mute; the name of the last two is "<watchlist>.<destination>".
 func (l *Logs) History(ctx context.Context, kind, name string) ([]Version, error) {
 	out, err := l.versions(ctx, kind+"."+name)

@@ -25,6 +25,7 @@ import (
 //	destination.<name>
 //	subscription.<watchlist>.<destination>
 //	mute.<watchlist>.<destination>
+//	source.<id>                     that people added
 //	sources.<n>                     up to 500 sources of the file
 //	places.<n>                      where the file says it, up to 5,000 keys
 type Watched struct {
@@ -38,6 +39,7 @@ type Watched struct {
 	Parts        []string             `json:"parts,omitempty"` // hashes, in order
 	Part         []tocsin.Entry       `json:"part,omitempty"`
 	Destination  *tocsin.Destination  `json:"destination,omitempty"`
+	Source       *tocsin.Source       `json:"source,omitempty"`
 	Sources      []tocsin.Source      `json:"sources,omitempty"`
 	Subscription *tocsin.Subscription `json:"subscription,omitempty"`
 	Mute         *Muted               `json:"mute,omitempty"`
@@ -60,9 +62,10 @@ const fileWrites = "file"
 func (w Watched) lives() bool { return w.V != 0 && !w.Suspended }
 
 // format is the oldest format whose readers understand the record: older ones do
-// not know the language of watchlists that lists belong to, nor mutes.
+// not know the language of watchlists that lists belong to, nor mutes, and would
+// read no source that people added.
 func (w Watched) format() int {
-	if w.Watchlist != nil || w.List != nil || w.Part != nil || w.Mute != nil {
+	if w.Watchlist != nil || w.List != nil || w.Part != nil || w.Mute != nil || w.Source != nil {
 		return 2
 	}
 	return firstFormat
@@ -132,7 +135,7 @@ func (l *Logs) applyOnce(ctx context.Context, p Provision, begun map[string]bool
 		if seq, err = l.putWatched(ctx, key, old, now, seq); err != nil {
 			return notes, err
 		}
-		if old.lives() && old.By != fileWrites && now.lives() {
+		if old.lives() && old.By != fileWrites && (now.lives() || now.Source != nil) {
 			notes = append(notes, taken(key, old, p.At[key]))
 		}
 		if now.Subscription != nil && now.lives() && !old.lives() {
@@ -214,6 +217,9 @@ func (p Provision) records(have map[string]Version, now uint64) map[string]Watch
 	for i := 0; i < len(p.Sources); i += sourcesAKey {
 		part := p.Sources[i:min(len(p.Sources), i+sourcesAKey)]
 		put(fmt.Sprintf("sources.%d", i/sourcesAKey), Watched{Sources: part})
+	}
+	for key, w := range p.replaced(have, now) {
+		put(key, w)
 	}
 	for i, keys := range slices.Collect(slices.Chunk(slices.Sorted(maps.Keys(p.At)), placesAKey)) {
 		at := map[string]string{}

@@ -66,16 +66,23 @@ func (c *canary) source() tocsin.Source {
 	return tocsin.Source{ID: pipeline.CanarySource, Kind: "feed", Title: "tocsin", URL: canaryURL, Every: canaryPoll, Canary: true}
 }
 
-// sign is the text of the canary with a title.
-func (c *canary) sign(title string) string {
+// canaryText is the same in all canaries but for what follows it, so that they are
+// revisions of one entry.
+const canaryText = "This is a statement of tocsin itself, which goes the way of all others once a minute and is shown to nobody, " +
+	"so that a stage which stands still is noticed although nothing happens in the world. Its time and signature are "
+
+// sign is the text of the canary of a time.
+func (c *canary) sign(at string) string {
 	m := hmac.New(sha256.New, c.key)
-	m.Write([]byte(title))
-	return canaryText + hex.EncodeToString(m.Sum(nil))
+	m.Write([]byte(at))
+	return canaryText + at + " " + hex.EncodeToString(m.Sum(nil))
 }
 
-// canaryText is the same in all canaries, so that they are revisions of one entry.
-const canaryText = "This is a statement of tocsin itself, which goes the way of all others once a minute and is shown to nobody, " +
-	"so that a stage which stands still is noticed although nothing happens in the world. It is signed "
+// signed reports whether a text is one that was published.
+func (c *canary) signed(text string) bool {
+	at, _, _ := strings.Cut(strings.TrimPrefix(text, canaryText), " ")
+	return hmac.Equal([]byte(text), []byte(c.sign(at)))
+}
 
 // publish serves the feed of the canary.
 func (c *canary) publish(w http.ResponseWriter, _ *http.Request) {
@@ -86,14 +93,13 @@ func (c *canary) publish(w http.ResponseWriter, _ *http.Request) {
 		Published   string `xml:"pubDate"`
 	}
 	at := time.Now().UTC().Truncate(canaryEvery)
-	title := pipeline.CanaryTitle + " of " + at.Format(time.RFC3339)
 	w.Header().Set("Content-Type", "application/rss+xml; charset=utf-8")
 	_ = xml.NewEncoder(w).Encode(struct {
 		XMLName xml.Name `xml:"rss"`
 		Version string   `xml:"version,attr"`
 		Title   string   `xml:"channel>title"`
 		Items   []item   `xml:"channel>item"`
-	}{Version: "2.0", Title: "tocsin", Items: []item{{canaryGUID, title, c.sign(title), at.Format(time.RFC1123Z)}}})
+	}{Version: "2.0", Title: "tocsin", Items: []item{{canaryGUID, pipeline.CanaryTitle, c.sign(at.Format(time.RFC3339)), at.Format(time.RFC1123Z)}}})
 }
 
 // Prepare makes the canary a destination: what it sent comes back to it.
@@ -109,21 +115,21 @@ type canaryDelivery struct {
 func (canaryDelivery) Close() {}
 
 func (x canaryDelivery) Send(context.Context) (string, error) {
-	title := x.d.Alert.First().Title
-	if !hmac.Equal([]byte(x.d.Alert.Excerpt), []byte(x.c.sign(title))) {
+	text := x.d.Alert.Excerpt
+	if !x.c.signed(text) {
 		return "", errors.New("the canary came back with another text than it was published with")
 	}
 	x.c.mu.Lock()
 	defer x.c.mu.Unlock()
-	x.c.arrived = title
-	return title, nil
+	x.c.arrived = text
+	return text, nil
 }
 
 // Find reports what was delivered last.
 func (c *canary) Find(_ context.Context, d tocsin.Delivery) (string, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.arrived, c.arrived == d.Alert.First().Title, nil
+	return c.arrived, c.arrived == d.Alert.Excerpt, nil
 }
 
 // ready is why the service is not ready as far as canaries tell.

@@ -227,9 +227,7 @@ func (r *reader) declare(what, name string, at ast.Node) {
 
 // at notes where the file says what WATCH keeps under key.
 func (r *reader) at(key string, n ast.Node) {
-	if !strings.HasPrefix(key, "source.") {
-		r.c.At[key] = fmt.Sprintf("%s:%d", r.c.File, placeOf(n).line)
-	}
+	r.c.At[key] = fmt.Sprintf("%s:%d", r.c.File, placeOf(n).line)
 }
 
 // refer notes that the file names an entry, which check looks for when all is

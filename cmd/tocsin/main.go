@@ -41,7 +41,7 @@ type cli struct {
 	Destination  destinationCmd  `cmd:"" help:"Destinations: list, add, rm."`
 	Subscription subscriptionCmd `cmd:"" help:"Which watchlist goes where: list, add, rm, mute, unmute."`
 
-	Source   sourceCmd   `cmd:"" help:"Sources: list, status."`
+	Source   sourceCmd   `cmd:"" help:"Sources: add, rm, show, list, status …"`
 	Alert    alertCmd    `cmd:"" help:"Alerts: list, show, export."`
 	Delivery deliveryCmd `cmd:"" help:"Deliveries: list, replay."`
 	Backup   backupCmd   `cmd:"" help:"Copy everything stored into a directory, while the service runs or not."`

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,11 @@ type parseCmd struct {
 	URL    string   `placeholder:"U" help:"The address it came from: relative links are resolved against it."`
 	Header []string `sep:"none" placeholder:"K: V" help:"A header of the answer it came with; may be repeated."`
 	Zone   string   `placeholder:"ZONE" help:"The zone of times that name none."`
+	Kind   string   `default:"feed" placeholder:"KIND" help:"What it is: feed, page or sitemap."`
+	Entry  string   `placeholder:"SELECTOR" help:"Where the entries of a page stand, in CSS or XPath."`
+	Title  string   `placeholder:"SELECTOR" help:"Within an entry, its title."`
+	Link   string   `placeholder:"SELECTOR" help:"Within an entry, its link."`
+	Date   string   `placeholder:"SELECTOR" help:"Within an entry, its date."`
 	File   string   `arg:"" help:"The document; - is standard input."`
 }
 
@@ -38,6 +44,13 @@ func (c parseCmd) Run(a *app) error {
 	if _, err := time.LoadLocation(c.Zone); err != nil {
 		return usageError(fmt.Errorf("parse: zone %q: write one like Europe/Paris", c.Zone))
 	}
+	kind := slices.IndexFunc(feeds.Kinds, func(k feeds.Kind) bool { return k.Name == c.Kind })
+	if kind < 0 {
+		return usageError(fmt.Errorf("parse: kind %q is not known: write feed, page or sitemap", c.Kind))
+	}
+	if err := feeds.CheckListing(c.source().Listing); err != nil {
+		return usageError(fmt.Errorf("parse: %w", err))
+	}
 	r, done, err := a.open(c.File)
 	if err != nil {
 		return err
@@ -54,11 +67,18 @@ func (c parseCmd) Run(a *app) error {
 	if err := fetch.Unpack(&resp, h.Get("Content-Encoding")); err != nil {
 		return fmt.Errorf("parse %s: %w", c.File, err)
 	}
-	doc, err := feeds.ParseFeed(tocsin.Source{ID: "parse", URL: c.URL, Zone: c.Zone}, resp)
+	doc, err := feeds.Kinds[kind].Parse(c.source(), resp)
 	if err != nil {
 		return fmt.Errorf("parse %s: %w", c.File, err)
 	}
 	return a.printJSON(doc)
+}
+
+func (c parseCmd) source() tocsin.Source {
+	return tocsin.Source{
+		ID: "parse", Kind: c.Kind, URL: c.URL, Zone: c.Zone,
+		Listing: tocsin.Listing{Entry: c.Entry, Title: c.Title, Link: c.Link, Date: c.Date},
+	}
 }
 
 // maxParse is how many bytes a document may have: what fetching takes at most.

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"reflect"
-	"slices"
 	"strings"
 
-	"tocsin"
 	"tocsin/pipeline"
 )
 
@@ -36,31 +34,12 @@ func (s *service) apply(ctx context.Context, cfg *Config) error {
 // own takes the share of sources that this process polls.
 func (s *service) own(mine func(string) bool) {
 	s.mu.Lock()
-	sources := slices.Clone(s.cfg.Sources)
-	s.mu.Unlock()
-	s.watching(slices.Clone(sources))
-	if s.canary != nil {
-		sources = append(sources, s.canary.source())
-	}
-	s.recall()
-	defer s.known.Store(nil)
-	s.poller.Set(slices.DeleteFunc(sources, func(src tocsin.Source) bool { return !mine(src.ID) }))
-	s.mu.Lock()
 	s.mine = mine
 	s.mu.Unlock()
-}
-
-// visit has the page of a new item fetched, if its source is ours to poll.
-func (s *service) visit(it tocsin.Item, done func(again bool)) {
+	s.setSources()
 	s.mu.Lock()
-	mine := s.mine(it.Source)
-	watched := slices.ContainsFunc(s.cfg.Sources, func(src tocsin.Source) bool { return src.ID == it.Source })
+	s.taken = mine
 	s.mu.Unlock()
-	if mine {
-		s.poller.Visit(it, done)
-		return
-	}
-	done(watched)
 }
 
 // reload takes configurations as they come, each whole.
@@ -109,9 +88,8 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 	}
 	s.mu.Lock()
 	s.cfg = cfg
-	mine := s.mine
 	s.mu.Unlock()
-	s.own(mine)
+	s.setSources()
 	s.operators.Set(operatorDestinations(cfg))
 	return nil
 }

@@ -20,7 +20,7 @@ import (
 // TestScripts runs the program as a person at a shell would. Each script of
 // testdata/script has a publisher, $SITE, that serves the files of its directory
 // site, and a Slack, $SLACK; both names stand for the addresses in its YAML files
-// too. Beside the usual commands there are
+// and lists (.opml) too. Beside the usual commands there are
 //
 //	exits STATUS COMMAND…      the command ends with this exit status
 //	eventually REGEXP COMMAND… it succeeds within a minute and prints what matches
@@ -43,7 +43,11 @@ type slackKey struct{}
 func setScene(env *testscript.Env) error {
 	t := env.T().(testing.TB)
 	site := "http://" + loopback(t, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		data, err := os.ReadFile(filepath.Join(env.WorkDir, "site", filepath.Base(q.URL.Path)))
+		name := filepath.Base(q.URL.Path)
+		if q.URL.Path == "/" {
+			name = "index.html"
+		}
+		data, err := os.ReadFile(filepath.Join(env.WorkDir, "site", name))
 		if err != nil {
 			http.NotFound(w, q)
 			return
@@ -58,6 +62,8 @@ func setScene(env *testscript.Env) error {
 	env.Setenv("TOKEN", "xoxb-right")
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // the detector sleeps a second at each exit
 	files, err := filepath.Glob(filepath.Join(env.WorkDir, "*.yaml"))
+	lists, _ := filepath.Glob(filepath.Join(env.WorkDir, "*.opml"))
+	files = append(files, lists...)
 	for _, name := range files {
 		text, err := os.ReadFile(name)
 		if err != nil {

@@ -55,10 +55,13 @@ type service struct {
 	outside   atomic.Pointer[outside]
 	known     atomic.Pointer[map[string]feeds.SourceStatus] // how sources were when they were last watched; nil but while sources are taken
 
-	mu   sync.Mutex
-	mine func(source string) bool
-	told map[string]time.Time // owners, by destination
+	mu    sync.Mutex
+	mine  func(source string) bool
+	taken func(source string) bool // mine, once the poller has its sources
+	added []tocsin.Source          // by people, beside those of cfg
+	told  map[string]time.Time     // owners, by destination
 
+	setting   sync.Mutex      // orders changes of what the poller polls
 	condemned map[string]bool // sources of which a document is in quarantine
 	nudge     chan struct{}   // tokens or passwords changed
 	watched   chan []tocsin.Source
@@ -66,7 +69,7 @@ type service struct {
 
 // newService opens everything and applies the configuration. Nothing runs yet.
 func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service, err error) {
-	s := &service{serviceOptions: o, cfg: cfg, started: time.Now(), mine: func(string) bool { return false }, told: map[string]time.Time{}, nudge: make(chan struct{}, 1), watched: make(chan []tocsin.Source, 1)}
+	s := &service{serviceOptions: o, cfg: cfg, started: time.Now(), mine: func(string) bool { return false }, taken: func(string) bool { return false }, told: map[string]time.Time{}, nudge: make(chan struct{}, 1), watched: make(chan []tocsin.Source, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -209,7 +212,7 @@ func (s *service) audit(ctx context.Context) ([]string, error) {
 func (s *service) pipelineConfig() pipeline.Config {
 	cfg := pipeline.Config{
 		Poll: s.Poll, Match: s.Match, Send: s.Send, Off: s.Off, Log: s.Log, Counts: &s.counts,
-		Own: s.own, Reading: s.reading, Nudge: s.nudge,
+		Own: s.own, Sources: s.takeAdded, Reading: s.reading, Nudge: s.nudge,
 		Visit: s.visit, Watch: s.poller.Watch,
 		Canary: s.canary != nil,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,

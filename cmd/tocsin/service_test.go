@@ -188,7 +188,7 @@ func (r *rig) serve(w http.ResponseWriter, q *http.Request) {
 	switch {
 	case answer != nil:
 		answer(w, q)
-	case q.URL.Path == "/feed":
+	case q.URL.Path == "/feed", q.URL.Path == "/all": // its archive
 		_, _ = w.Write(rss(q.Host, items))
 	default:
 		servePage(w, q, items)

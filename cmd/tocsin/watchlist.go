@@ -86,7 +86,7 @@ func (a *app) standing() (*pipeline.Wanted, error) {
 func configured(cfg *Config) *pipeline.Wanted {
 	w := &pipeline.Wanted{
 		Watchlists: map[string]pipeline.Version{}, Lists: map[string]pipeline.Version{}, Destinations: map[string]pipeline.Version{},
-		Subscriptions: map[string]pipeline.Version{}, Mutes: map[string]pipeline.Version{},
+		Subscriptions: map[string]pipeline.Version{}, Mutes: map[string]pipeline.Version{}, Sources: map[string]pipeline.Version{},
 	}
 	file := func(key string) pipeline.Watched {
 		return pipeline.Watched{V: tocsin.Format, By: "file", At: cfg.At[key]}
@@ -95,6 +95,11 @@ func configured(cfg *Config) *pipeline.Wanted {
 		r := file("watchlist." + x.Name)
 		r.Watchlist = &x
 		w.Watchlists[x.Name] = pipeline.Version{Watched: r}
+	}
+	for _, x := range cfg.Sources {
+		r := file("source." + x.ID)
+		r.Source = &x
+		w.Sources[x.ID] = pipeline.Version{Watched: r}
 	}
 	for _, x := range cfg.Lists {
 		r := file("list." + x.Name)
@@ -118,7 +123,7 @@ func configured(cfg *Config) *pipeline.Wanted {
 // origin is where a record comes from, for people.
 func origin(v pipeline.Version) string {
 	switch {
-	case v.Watchlist != nil && v.Watchlist.Builtin, v.List != nil && v.List.Builtin:
+	case v.Watchlist != nil && v.Watchlist.Builtin, v.List != nil && v.List.Builtin, v.Source != nil && v.Source.Builtin:
 		return "built in"
 	case v.By == "file":
 		return cmp.Or(v.At, "configuration")
@@ -368,6 +373,8 @@ func difference(before, now pipeline.Version) string {
 		}
 		added, removed := entryDifference(old, now.List.Entries)
 		out = append(out, fmt.Sprintf("%d terms, %d added, %d removed", len(now.List.Entries), added, removed))
+	case now.Source != nil:
+		out = append(out, sourceDifference(before.Source, *now.Source)...)
 	case now.Destination != nil:
 		out = append(out, strings.TrimSpace(now.Destination.Kind+" "+now.Destination.To))
 	}

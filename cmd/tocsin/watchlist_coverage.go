@@ -77,7 +77,7 @@ func (c watchlistCoverageCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		cov := coverageOf(c.Name, rule.Reaches, withUnseen(all, v.cfg.Sources))
+		cov := coverageOf(c.Name, rule.Reaches, withUnseen(all, allSources(v.cfg.Sources, w.Added())))
 		if a.JSON {
 			return a.printJSON(cov)
 		}

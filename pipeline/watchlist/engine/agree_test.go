@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	pairs = flag.Int("pairs", 12_000, "how many documents and queries the engine and the reference are tried on")
+	pairs = flag.Int("pairs", 30_000, "how many documents and queries the engine and the reference are tried on")
 	from  = flag.Uint64("from", 0, "the seed that the first are made of")
 )
 

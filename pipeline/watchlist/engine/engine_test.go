@@ -62,9 +62,9 @@ func TestADocumentOfKnownWordsCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// TestGoroutinesShareAnIndex is for the race detector: everybody has a matcher,
+// TestGoroutinesUseAnIndexAtOnce is for the race detector: everybody has a matcher,
 // and follows edits.
-func TestGoroutinesShareAnIndex(t *testing.T) {
+func TestGoroutinesUseAnIndexAtOnce(t *testing.T) {
 	x := indexOf(t, mixed...)
 	versions := []*Index{x}
 	for i := range 20 {
