@@ -187,13 +187,13 @@ func TestMemosAreBounded(t *testing.T) {
 	one, two := &task{}, &task{}
 	p.memorise(one, full)
 	p.memorise(two, &memo{entries: make([]recalled, 11)})
-	if one.memo == nil || two.memo != nil || p.memos.Load() != maxMemo-10 {
-		t.Errorf("%d entries remembered, %v, %v", p.memos.Load(), one.memo != nil, two.memo != nil)
+	if one.memo == nil || two.memo != nil || p.memos.used.Load() != maxMemo-10 {
+		t.Errorf("%d entries remembered, %v, %v", p.memos.used.Load(), one.memo != nil, two.memo != nil)
 	}
 	p.memorise(one, nil)
 	p.memorise(two, &memo{entries: make([]recalled, 11)})
-	if two.memo == nil || p.memos.Load() != 11 {
-		t.Errorf("%d entries remembered after there was room", p.memos.Load())
+	if two.memo == nil || p.memos.used.Load() != 11 {
+		t.Errorf("%d entries remembered after there was room", p.memos.used.Load())
 	}
 }
 
