@@ -18,7 +18,7 @@ import (
 
 // BenchmarkOneNew is what one new item in each of 1,000 feeds of 90 KB costs, in CPU
 // time of the whole process: polled, stored and matched with the built-in watchlist.
-// The feeds are in another process, and the pages of the items nowhere.
+// The feeds are in another process, and the items have no pages to fetch.
 func BenchmarkOneNew(b *testing.B) {
 	server := exec.Command(build(b, "./testdata/feedserver"), strconv.Itoa(benchHosts), strconv.Itoa(benchFeeds))
 	in, _ := server.StdinPipe()

@@ -5,14 +5,15 @@
 //
 // Each of FEEDS is about 90 KB with 40 items, RSS and Atom by turns, in gzip. They
 // are divided among HOSTS loopback addresses and served twice: under /v/ with
-// validators, under /n/ without. Under /g/ each has one new item, and one less of the
-// old, whenever a line is read from standard input. The addresses are printed, one a
+// validators, under /n/ without. Under /g/ each has one new item without a page, and
+// one less of the old, whenever a line is read from standard input. The addresses are printed, one a
 // line; the process ends with its standard input.
 package main
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"log"
@@ -69,7 +70,7 @@ func (g *growing) grow() {
 		var b bytes.Buffer
 		begin(&b, n)
 		for i := g.rounds + items - 1; i >= g.rounds; i-- {
-			entry(&b, rand.New(rand.NewPCG(uint64(n), uint64(i))), n, i)
+			entry(&b, rand.New(rand.NewPCG(uint64(n), uint64(i))), n, i, "")
 		}
 		end(&b, n)
 		next[n] = pack(b.Bytes())
@@ -123,7 +124,7 @@ func feed(n int) []byte {
 	var b bytes.Buffer
 	begin(&b, n)
 	for i := range items {
-		entry(&b, r, n, i)
+		entry(&b, r, n, i, fmt.Sprintf("http://f%d.example/statements/%d", n, i))
 	}
 	end(&b, n)
 	return b.Bytes()
@@ -145,7 +146,8 @@ func end(b *bytes.Buffer, n int) {
 	}
 }
 
-func entry(b *bytes.Buffer, r *rand.Rand, n, i int) {
+// entry writes an entry; link is "" for one without a page.
+func entry(b *bytes.Buffer, r *rand.Rand, n, i int, link string) {
 	var text bytes.Buffer
 	for text.Len() < 2000 {
 		text.WriteString("&lt;p&gt;")
@@ -158,11 +160,15 @@ func entry(b *bytes.Buffer, r *rand.Rand, n, i int) {
 	if r.IntN(100) == 0 {
 		text.WriteString("The export of ballistic missiles was condemned.")
 	}
-	link := fmt.Sprintf("http://f%d.example/statements/%d", n, i)
+	id := cmp.Or(link, fmt.Sprintf("urn:statement:%d:%d", n, i))
 	title := fmt.Sprintf("Statement %d of %d on %s", i, n, words[r.IntN(len(words))])
+	linkRSS, linkAtom := "", ""
+	if link != "" {
+		linkRSS, linkAtom = "<link>"+link+"</link>", `<link href="`+link+`"/>`
+	}
 	if n%2 == 0 {
-		fmt.Fprintf(b, `<item><guid>%s</guid><link>%s</link><title>%s</title><pubDate>Mon, 02 Jan 2026 15:04:05 GMT</pubDate><description>%s</description></item>`, link, link, title, text.Bytes())
+		fmt.Fprintf(b, `<item><guid>%s</guid>%s<title>%s</title><pubDate>Mon, 02 Jan 2026 15:04:05 GMT</pubDate><description>%s</description></item>`, id, linkRSS, title, text.Bytes())
 	} else {
-		fmt.Fprintf(b, `<entry><id>%s</id><link href="%s"/><title>%s</title><updated>2026-01-02T15:04:05Z</updated><content type="html">%s</content></entry>`, link, link, title, text.Bytes())
+		fmt.Fprintf(b, `<entry><id>%s</id>%s<title>%s</title><updated>2026-01-02T15:04:05Z</updated><content type="html">%s</content></entry>`, id, linkAtom, title, text.Bytes())
 	}
 }
