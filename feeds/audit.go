@@ -52,6 +52,9 @@ func Audit(ctx context.Context, s tocsin.Source, get func(ctx context.Context, u
 		if _, layout := errors.AsType[*LayoutError](err); layout {
 			a.Condition = LayoutChanged
 		}
+		if c, what := wall(s.URL, r); c != "" {
+			a.Condition, a.Next = c, what+": "+(&health{condition: c}).do(s)
+		}
 	default:
 		a.judge(d, r)
 	}

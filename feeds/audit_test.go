@@ -26,6 +26,8 @@ func TestAuditSaysHowASourceIsAndWhatToDo(t *testing.T) {
 		"stale":       {fetch.Response{Body: []byte(`<rss><channel><item><title>x</title><pubDate>Wed, 05 Jan 2011 10:00:00 GMT</pubDate></item></channel></rss>`)}, nil, OK, false, "nothing new since 2011-01-05"},
 		"empty":       {fetch.Response{Body: []byte(probeFeed("x", ""))}, nil, Empty, true, "it holds no entries"},
 		"a page":      {fetch.Response{Body: []byte("<html><title>Hello</title>")}, nil, NotFeed, true, "an HTML page, not a feed"},
+		"a login":     {fetch.Response{Body: []byte(`<html><form><input type="password"></form>`)}, nil, Login, true, "needs no login"},
+		"bots":        {fetch.Response{Body: []byte("<html><title>Just a moment...</title>")}, nil, Blocked, true, "ask the publisher to admit tocsin"},
 		"broken off":  {fetch.Response{Body: []byte("<ht"), Cut: true, Fault: errors.New("it broke off")}, nil, Unreachable, true, "it broke off"},
 		"gone":        {fetch.Response{}, &fetch.Error{Kind: fetch.KindStatus, Status: 410, Err: errors.New("gone")}, Gone, true, "look for the publisher's present address"},
 		"refused":     {fetch.Response{}, &fetch.Error{Kind: fetch.KindStatus, Status: 403, Err: errors.New("no")}, Blocked, true, "set contact and ask them"},

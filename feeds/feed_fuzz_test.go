@@ -23,7 +23,9 @@ var grammar = []string{
 // document makes a document of the pieces that program names. A piece is a byte
 // below 0x80; a byte from 0x80 on repeats the pieces since the last such byte, as
 // often as scale says.
-func document(program []byte, scale int) []byte {
+func document(program []byte, scale int) []byte { return assembled(grammar, program, scale) }
+
+func assembled(grammar []string, program []byte, scale int) []byte {
 	var out bytes.Buffer
 	mark := 0
 	for _, op := range program {

@@ -58,7 +58,7 @@ type SourceStatus struct {
 	Condition Condition         `json:"condition"`
 	Since     time.Time         `json:"since,omitzero"`    // of Condition
 	Success   time.Time         `json:"success,omitzero"`  // last answer 200 or 304
-	NewItem   time.Time         `json:"new_item,omitzero"` // last item, new or revised
+	NewItem   time.Time         `json:"new_item,omitzero"` // last item, new or revised, that was not there when the source was first read
 	Next      time.Time         `json:"next,omitzero"`     // poll; zero while one runs
 	Failures  int               `json:"failures"`          // in a row
 	Err       string            `json:"err,omitempty"`     // what the last poll met, in words
@@ -70,6 +70,7 @@ type SourceStatus struct {
 	Gaps      []Gap             `json:"gaps,omitempty"`    // of the last 30 days, at most 8, oldest first
 	Allows    time.Time         `json:"allows,omitzero"`   // until when silence means nothing; zero where too little is known of its rhythm
 	Usual     time.Duration     `json:"usual,omitempty"`   // longest pause that is remembered, in nanoseconds
+	Newest    time.Time         `json:"newest,omitzero"`   // latest date that an entry of the last document claims; shown, never trusted
 	Entries   int               `json:"entries"`           // in the last document that held any
 	Polls     map[string]uint64 `json:"polls"`             // by result, since this process began
 	Items     uint64            `json:"items"`             // stored since this process began
@@ -92,33 +93,35 @@ type Trouble struct {
 
 // health is what the poller remembers of how a source is.
 type health struct {
-	condition   Condition
-	since       time.Time
-	success     time.Time
-	newItem     time.Time
-	failing     time.Time // since when polls have failed without a break
-	failures    int
-	prior       Condition // before the first of them
-	priorSince  time.Time
-	err         string
-	read        Condition // what the last document was like; "" before one was read
-	repairs     []string  // of the last document
-	certificate string    // what to do about its certificate
-	move        Move
-	gaps        []Gap
-	again       bool      // there is another gap to tell of, though the last is open
-	toldGap     time.Time // when one was last told of
-	entries     int       // in the last document that held any
-	full        int       // before most of them went at once
-	shrunk      time.Time // when they did; zero if they have not
-	rhythm      *rhythm
-	allows      time.Time // until when silence means nothing; zero where it never means anything
-	polls       [9]uint64 // by place in Polls
-	items       uint64
-	known       int
-	answered    bool // with a document, ever, as far as is known
-	open        Trouble
-	events      []Trouble // what only happened, of the last hour
+	condition  Condition
+	since      time.Time
+	success    time.Time
+	newItem    time.Time
+	failing    time.Time // since when polls have failed without a break
+	failures   int
+	prior      Condition // before the first of them
+	priorSince time.Time
+	err        string
+	read       Condition // what the last document was like; "" before one was read
+	repairs    []string  // of the last document
+	untrusted  string    // what is wrong with its certificate
+	mend       string    // what to do about that
+	move       Move
+	gaps       []Gap
+	again      bool      // there is another gap to tell of, though the last is open
+	toldGap    time.Time // when one was last told of
+	entries    int       // in the last document that held any
+	newest     time.Time // date that an entry of it claims
+	full       int       // before most of them went at once
+	shrunk     time.Time // when they did; zero if they have not
+	rhythm     *rhythm
+	allows     time.Time // until when silence means nothing; zero where it never means anything
+	polls      [9]uint64 // by place in Polls
+	items      uint64
+	known      int
+	answered   bool // with a document, ever, as far as is known
+	open       Trouble
+	events     []Trouble // what only happened, of the last hour
 }
 
 // A result is what a poll came to.
@@ -132,7 +135,9 @@ type result struct {
 	fresh     time.Duration // for which the server says that its answer holds
 	at        time.Time     // of the answer
 	items     int
-	entries   int // in the document
+	entries   int       // in the document
+	newest    time.Time // date that an entry of it claims
+	news      bool      // items are more than a baseline
 	repairs   []string
 	moved     string
 	notes     []Note
@@ -207,7 +212,7 @@ const (
 func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 	h.polls[slices.Index(Polls, r.poll)]++
 	h.items += uint64(r.items)
-	if r.items > 0 {
+	if r.news {
 		h.newItem = now
 	}
 	if r.answered() {
@@ -216,40 +221,19 @@ func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 	if h.err = ""; r.err != nil {
 		h.err = r.err.Error()
 	}
-	condition := r.condition
-	switch {
-	case r.poll == PollOutage:
+	switch r.poll {
+	case PollOutage:
 		return nil // not the source's
-	case r.poll == PollNotStored:
-		h.be(condition, now)
+	case PollNotStored:
+		h.be(r.condition, now)
 		return nil // nor is this
-	case r.poll == PollLimited:
-	case r.failed() || r.poll == PollBehind:
-		if h.failures++; h.failures == 1 {
-			h.failing = now
-			h.prior, h.priorSince = h.condition, h.since
-		}
-		switch {
-		case !h.answered && condition == Unreachable:
-			condition = Never
-		case h.answered && condition == NotFeed:
-			condition = NoLonger
-		}
-	default:
-		h.failures, h.failing = 0, time.Time{}
-		if r.poll == PollRead {
-			h.read, h.repairs = condition, r.repairs
-			h.counted(r, now)
-		} else {
-			condition = cmp.Or(h.read, OK) // it is what it was
-		}
 	}
+	condition := h.judge(r, now)
 	out := h.moves(s, r, now)
 	out = append(out, h.lost(s, r, now)...)
 	if r.answered() && r.poll != PollBehind {
 		condition = h.standing(condition, now)
 	}
-	_, h.certificate = untrusted(r.err)
 	h.be(condition, now)
 	out = append(h.trouble(s, r, now), out...)
 	for _, n := range r.notes {
@@ -258,6 +242,33 @@ func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 		}
 	}
 	return append(out, h.pass(now, eventFor)...)
+}
+
+// judge counts failures, and says what a poll by itself shows.
+func (h *health) judge(r result, now time.Time) Condition {
+	h.untrusted, h.mend = untrusted(r.err)
+	switch {
+	case r.poll == PollLimited:
+	case r.failed() || r.poll == PollBehind:
+		if h.failures++; h.failures == 1 {
+			h.failing = now
+			h.prior, h.priorSince = h.condition, h.since
+		}
+		switch {
+		case !h.answered && r.condition == Unreachable:
+			return Never
+		case h.answered && r.condition == NotFeed:
+			return NoLonger
+		}
+	default:
+		h.failures, h.failing = 0, time.Time{}
+		if r.poll != PollRead {
+			return cmp.Or(h.read, OK) // it is what it was
+		}
+		h.read, h.repairs = r.condition, r.repairs
+		h.counted(r, now)
+	}
+	return r.condition
 }
 
 func (h *health) be(c Condition, now time.Time) {
@@ -352,7 +363,7 @@ func (h *health) advice(s tocsin.Source, err error, now time.Time) string {
 	if err != nil && h.condition != Certificate && strings.Contains(err.Error(), "; ") {
 		return say // which ends with it
 	}
-	if do := h.do(s, h.certificate); do != "" && !strings.HasSuffix(say, do) {
+	if do := h.do(s); do != "" {
 		say += "; " + do
 	}
 	return say
@@ -362,7 +373,7 @@ func (h *health) status(s tocsin.Source, next time.Time) SourceStatus {
 	st := SourceStatus{
 		Source: s, Condition: h.condition, Since: h.since, Success: h.success, NewItem: h.newItem, Next: next,
 		Failures: h.failures, Err: h.err, Repairs: h.repairs, Moved: h.move.To, Move: h.move, Items: h.items, Known: h.known,
-		What: h.what(nil, time.Now()), Do: h.do(s, h.certificate), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Entries: h.entries,
+		What: h.what(nil, time.Now()), Do: h.do(s), Gaps: h.gaps, Allows: h.allows, Usual: h.usual(), Newest: h.newest, Entries: h.entries,
 		Polls: make(map[string]uint64, 4),
 	}
 	for i, n := range h.polls {

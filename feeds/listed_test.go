@@ -86,6 +86,25 @@ func TestPageWithoutItsEntriesIsSaidToHaveChanged(t *testing.T) {
 	})
 }
 
+// TestNewSelectorsReadThePageAgain although the page itself is unchanged.
+func TestNewSelectorsReadThePageAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s, serve := listedBench(t, "page", tocsin.Listing{Entry: "h1"})
+		serve(s.URL, []byte("<h1><a href=/0>The only headline of the page</a></h1>"+string(listPage("item", numbered(0, 12)...))))
+		b.start(t)
+		after(70 * time.Second)
+		if n := len(b.mem.items(s.ID)); n != 1 {
+			t.Fatalf("%d items, want the headline", n)
+		}
+		s.Listing.Entry = ".item"
+		b.Set([]tocsin.Source{s})
+		after(70 * time.Second)
+		if n := len(b.mem.items(s.ID)); n != 13 {
+			t.Errorf("%d items, want those of the new selector too", n)
+		}
+	})
+}
+
 func TestPageThatNeverHadEntriesIsNotReadable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, s, serve := listedBench(t, "page", tocsin.Listing{Entry: ".item"})
@@ -112,12 +131,17 @@ func TestPageThatShrankIsReadAndSaid(t *testing.T) {
 		if got := b.titles(s.ID); len(got) != 1 || st.Condition != LayoutChanged || !strings.Contains(st.Err, "1 entries now") || !strings.Contains(st.Err, "had 12 entries") {
 			t.Errorf("%q, %s: %s", got, st.Condition, st.Err)
 		}
+		serve(s.URL, listPage("item", "Something else on the page that shrank"))
+		after(70 * time.Second)
+		if st := b.of(s.ID); st.Condition != LayoutChanged || !strings.Contains(st.Err, "had 13 entries") {
+			t.Errorf("a minute later: %s: %s", st.Condition, st.Err)
+		}
 		for i := range 8 {
 			after(24 * time.Hour)
 			serve(s.URL, listPage("item", fmt.Sprintf("Something new on the page, day %d", i)))
 		}
 		after(2 * time.Minute)
-		if st := b.of(s.ID); st.Condition != OK || len(b.titles(s.ID)) != 9 {
+		if st := b.of(s.ID); st.Condition != OK || len(b.titles(s.ID)) != 10 {
 			t.Errorf("after a week: %s: %s, %q", st.Condition, st.Err, b.titles(s.ID))
 		}
 	})
@@ -153,8 +177,8 @@ func TestIndexOfSitemapsIsFollowed(t *testing.T) {
 		}
 		serve(two, urlset("first-of-two 2024-01-01", "second-of-two 2024-01-03"))
 		after(70 * time.Second)
-		if got := b.titles(s.ID); !slices.Equal(got, []string{"second of two"}) {
-			t.Errorf("new %q", got)
+		if got := b.titles(s.ID); !slices.Equal(got, []string{"second of two"}) || b.of(s.ID).Condition != OK {
+			t.Errorf("new %q, %s", got, b.of(s.ID).Condition)
 		}
 		b.web.mu.Lock()
 		again := b.web.page(one).got

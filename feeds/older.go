@@ -19,7 +19,8 @@ import (
 const (
 	olderWithin = 20 * time.Second // for which what is new waits to be stored, so that what came before it is told first and a crash between the two loses nothing
 	olderPages  = 10
-	olderMost   = 200 // entries
+	olderMost   = 200  // entries
+	olderRead   = 5000 // entries of a page that are looked at
 )
 
 // gapOf is the gap that the notes of a document tell of, nil if none does.
@@ -152,6 +153,7 @@ func (b *backward) where(e *Entry) spot {
 
 // take goes on through a page.
 func (b *backward) take(es []Entry) {
+	es = es[:min(len(es), olderRead)]
 	places := make([]spot, len(es))
 	for i := range es {
 		places[i] = b.where(&es[i])
@@ -226,7 +228,7 @@ func (st *State) present() (n int) {
 // of a WordPress site. It is "" if there is none.
 func olderThan(r fetch.Response) string {
 	at, err := url.Parse(r.URL)
-	if err != nil || len(r.Body) == 0 {
+	if err != nil || at.Host == "" || !isPage(r.URL) || len(r.Body) == 0 {
 		return ""
 	}
 	text, _ := decode(r.Body, r.Type, "", &notes{})

@@ -177,3 +177,20 @@ func TestAnOverrunIsFilledFromPagesThatTheFeedNames(t *testing.T) {
 		b.stop()
 	})
 }
+
+// Whatever stands where a feed or an archive was, it is looked at without harm.
+func FuzzLookAround(f *testing.F) {
+	f.Add([]byte(`<!doctype html><title>Log in</title><input type="password">`), "https://a.example/login")
+	f.Add([]byte(`<rss><channel><atom:link rel="next" href="/2"/><generator>WordPress</generator>`), "https://a.example/f?paged=99999999999999999999")
+	f.Add([]byte(`{"next_url": "//"}`), "::")
+	f.Add([]byte("<html><meta charset=\"utf-16\"><script>"), "")
+	f.Fuzz(func(t *testing.T, body []byte, at string) {
+		r := fetch.Response{URL: at, Body: body}
+		if c, what := wall("https://a.example/f", r); (c == "") != (what == "") {
+			t.Errorf("%q %q", c, what)
+		}
+		if to := olderThan(r); to != "" && !sameSite(to, at) {
+			t.Errorf("%q leads to %q", at, to)
+		}
+	})
+}

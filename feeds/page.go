@@ -55,14 +55,15 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 		return Document{}, err
 	}
 	n := &notes{}
-	body, encoding := decode(r.Body, contentType(r.Type, r.Body), src.Lang, n)
-	if err := noPage(r.Body, body); err != nil {
+	raw := r.Body[:min(len(r.Body), 2*maxPage)] // decoding costs more than reading
+	body, encoding := decode(raw, contentType(r.Type, raw), src.Lang, n)
+	if err := noPage(raw, body); err != nil {
 		return Document{}, err
 	}
-	long := len(body) > maxPage
+	long := len(body) > maxPage || len(raw) < len(r.Body)
 	if long {
 		n.once("has more than %d MiB: what follows was not read", maxPage>>20)
-		body = body[:maxPage]
+		body = body[:min(len(body), maxPage)]
 	}
 	t := parseTree(body)
 	p := pageReader{tree: t, listing: sel, dates: newCalendar(src, r.At), own: base(r), meter: nodeWork*t.nodes + leastWork}
@@ -71,6 +72,14 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 		p.dates.lang, _, _ = strings.Cut(strings.ToLower(t.lang), "-")
 	}
 	entries, err := p.entries(src.Listing.Entry)
+	if _, gone := errors.AsType[*LayoutError](err); gone && src.Builtin && sel.entry != nil {
+		// Nobody here can mend what the directory says: a list that stands out is better than none.
+		p.listing = listing{}
+		if found, none := p.entries(""); none == nil {
+			entries, err = found, nil
+			n.once("the selectors of the directory find nothing: the list was found without them")
+		}
+	}
 	if err != nil {
 		return Document{}, err
 	}
@@ -150,6 +159,7 @@ func (p *pageReader) rows() (rows []row) {
 		return p.detect()
 	}
 	around := map[*html.Node]int{} // entries around an entry, and itself
+	nodes := map[*html.Node]bool{}
 	for _, f := range p.listing.entry.find(p.root, &p.meter) {
 		if f.node != nil && f.node.Type == html.TextNode {
 			f.node = f.node.Parent
@@ -164,8 +174,10 @@ func (p *pageReader) rows() (rows []row) {
 		around[f.node] = n + 1
 		if n <= maxNested && len(rows) < 2*maxRows {
 			rows = append(rows, row{node: f.node})
+			nodes[f.node] = true
 		}
 	}
+	addNear(rows, nodes)
 	return rows
 }
 
@@ -424,12 +436,14 @@ func (p *pageReader) longest(n *html.Node) string {
 // date is when an entry says that it was published.
 func (p *pageReader) date(r row, title string) time.Time {
 	if p.listing.date != nil {
-		return p.chosenDate(r)
+		if t := p.chosenDate(r); !t.IsZero() {
+			return t
+		}
 	}
 	if t := p.markedDate(r.node); !t.IsZero() {
 		return t
 	}
-	text := textOf(maxRow, r.node)
+	text := piecesOf(maxRow, r.node)
 	if before, after, ok := strings.Cut(text, title); ok && title != "" {
 		text = before + " | " + after
 	}
@@ -440,7 +454,7 @@ func (p *pageReader) date(r row, title string) time.Time {
 		if t := p.markedDate(n); !t.IsZero() {
 			return t
 		}
-		if t, _ := p.dates.within(textOf(200, n)); !t.IsZero() {
+		if t, _ := p.dates.within(piecesOf(200, n)); !t.IsZero() {
 			return t
 		}
 	}
@@ -455,7 +469,7 @@ func (p *pageReader) chosenDate(r row) time.Time {
 			if t := p.markedDate(f.node); !t.IsZero() {
 				return t
 			}
-			s = textOf(maxRow, f.node)
+			s = piecesOf(maxRow, f.node)
 		}
 		if t, problem := p.dates.parse(s); problem == "" && s != "" {
 			return t
@@ -488,7 +502,7 @@ func (p *pageReader) markedDate(n *html.Node) time.Time {
 			}
 		}
 		if classed.IsZero() && (d.DataAtom == atom.Time || hasWord(d, "date", "dates", "time", "datetime", "posted", "published", "submitted", "created", "meta")) {
-			classed, _ = p.dates.within(textOf(300, d))
+			classed, _ = p.dates.within(piecesOf(300, d))
 		}
 		return time.Time{}
 	}

@@ -156,7 +156,7 @@ func TestHostilePagesCostNoMoreThanTheirSize(t *testing.T) {
 	for _, k := range hostileKinds {
 		t.Run(k.name, func(t *testing.T) {
 			for name, make := range k.others {
-				for _, size := range []int{16 << 10, 256 << 10} {
+				for _, size := range []int{16 << 10, 128 << 10} {
 					var doc Document
 					var err error
 					r := fetch.Response{Body: []byte(make(size)), URL: "https://mfa.example/press"}

@@ -52,6 +52,13 @@ func readShape(s string) (p shapePath, ok bool) {
 	if s == "" {
 		return shapePath{none: true}, true
 	}
+	if s[0] != '/' { // CSS: tags with classes
+		for f := range strings.FieldsSeq(s) {
+			tag, class, _ := strings.Cut(f, ".")
+			p.steps = append(p.steps, shapeStep{tag: tag, class: strings.ReplaceAll(class, ".", " "), deep: true})
+		}
+		return p, regexp.MustCompile(`^[\w. -]+$`).MatchString(s)
+	}
 	for s != "" {
 		m := stepPattern.FindStringSubmatch(s)
 		if m == nil || strings.Contains(m[3], "position()") {
@@ -325,6 +332,49 @@ func pressPages(t *testing.T) (out []tocsin.Listing) {
 		out = append(out, l)
 	}
 	return out
+}
+
+// TestDirectorySelectorsFindTheirEntries rebuilds a page for each set of
+// selectors of the starter directory, and with it each form that they have.
+func TestDirectorySelectorsFindTheirEntries(t *testing.T) {
+	table, err := os.ReadFile("../cmd/tocsin/builtin/sources.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets, forms, detected := 0, map[string]bool{}, 0
+	quoted := regexp.MustCompile(`"[^"]*"|'[^']*'|\.[\w-]+`)
+	for i, row := range strings.Split(strings.TrimSpace(string(table)), "\n")[1:] {
+		f := strings.Split(row, "\t")
+		l := tocsin.Listing{Entry: f[7], Title: f[8], Link: f[9], Date: f[10]}
+		if l.Entry == "" {
+			continue
+		}
+		sets++
+		forms[quoted.ReplaceAllString(l.Entry, "…")] = true
+		g, ok1 := readShape(l.Entry)
+		ti, ok2 := readShape(l.Title)
+		li, ok3 := readShape(l.Link)
+		da, _ := readShape(l.Date)
+		if !ok1 || !ok2 || !ok3 {
+			t.Errorf("%s: %+v cannot be rebuilt", f[0], l)
+			continue
+		}
+		if strings.HasPrefix(l.Date, "/html") { // not in the entry
+			da = shapePath{none: true}
+		}
+		page, when := rebuiltPage(g, ti, li, da, i)
+		right, dated, other, err := finds(t, l, page, when)
+		if right != len(ownTitles) || other != 0 || !da.none && dated != len(ownTitles) {
+			t.Errorf("%s %+v: %d right, %d dated, %d other, %v\n%.1500s", f[0], l, right, dated, other, err, page[strings.Index(page, "<main>"):])
+		}
+		if right, _, other, _ = finds(t, tocsin.Listing{}, page, when); right == len(ownTitles) && other == 0 {
+			detected++
+		}
+	}
+	if len(forms) < 20 || detected*10 < sets*9 {
+		t.Errorf("%d sets of %d forms, %d detected", sets, len(forms), detected)
+	}
+	t.Logf("%d sets of selectors, %d forms of entry; detection alone finds the entries of %d", sets, len(forms), detected)
 }
 
 func TestPressPageSelectorsAreRead(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"tocsin"
 	"tocsin/feeds/fetch"
 )
@@ -55,6 +57,79 @@ func TestSelectorsFindTheirPlaces(t *testing.T) {
 	}
 }
 
+// TestCombinatorsMeanWhatTheySay counts what CSS finds.
+func TestCombinatorsMeanWhatTheySay(t *testing.T) {
+	tree := parseTree([]byte(`<div id=a><p>1<span>2</span></p><ul><li><p>3</p></li><li class=x>4</li><li>5</li></ul><p>6</p></div><p>7</p>`))
+	for css, want := range map[string]int{
+		"p": 4, "div p": 3, "div > p": 2, "ul p": 1, "ul > p": 0, "ul + p": 1, "p + p": 0, "p ~ p": 1, ".x ~ li": 1, ".x + li": 1, "li ~ .x": 1, "div ul > li p": 1, "#a > ul > li": 3,
+		"p, li": 7, "body > *": 2, "li:first-child": 1, "li:nth-child(2)": 1, "[class]": 1, `[id="a"] span`: 1, "div>ul>li.x": 1, "p span, div > ul": 2, "li:not(.x)": 2,
+	} {
+		meter := 1 << 20
+		q, err := compileSelector(css)
+		if err != nil {
+			t.Errorf("%s: %v", css, err)
+		} else if got := q.find(tree.root, &meter); len(got) != want {
+			t.Errorf("%s finds %d places, want %d", css, len(got), want)
+		}
+	}
+}
+
+// TestTreeMendsAsBrowsersDo within bounds.
+func TestTreeMendsAsBrowsersDo(t *testing.T) {
+	for page, want := range map[string]string{
+		"<p>a<p>b":                            "p(a)p(b)",
+		"<ul><li>a<li>b</ul>c":                "ul(li(a)li(b))c",
+		"<ul><li>a<ul><li>b</ul><li>c</ul>":   "ul(li(aul(li(b)))li(c))",
+		"<table><tr><td>a<td>b<tr><td>c":      "table(tbody(tr(td(a)td(b))tr(td(c))))",
+		"<b><div>a</b>b</div>c":               "b(div(ab))c",
+		"<a href=x>a<a href=y>b":              "a(a)a(b)",
+		"<div>a</span>b</div></div>c":         "div(ab)c",
+		"<table><td>a</div>b</table>c":        "table(tbody(tr(td(ab))))c",
+		"<dl><dt>a<dd>b<dt>c</dl>":            "dl(dt(a)dd(b)dt(c))",
+		"a<script>if (a<b) {}</script>b":      "ab",
+		"<svg><svg></svg>x</svg>a":            "a",
+		"<title>t</title><p><span>a<div>b":    "p(span(a))div(b)",
+		"<img src=x>a<br>b</br>":              "img()abr()b",
+		"<select><option>a<option>b</select>": "select(option(a)option(b))",
+	} {
+		var b strings.Builder
+		var write func(n *html.Node)
+		write = func(n *html.Node) {
+			for c := n.FirstChild; c != nil; c = c.NextSibling {
+				if c.Type == html.TextNode {
+					b.WriteString(c.Data)
+					continue
+				}
+				b.WriteString(c.Data + "(")
+				write(c)
+				b.WriteString(")")
+			}
+		}
+		write(parseTree([]byte(page)).body)
+		if b.String() != want {
+			t.Errorf("%s\ngives %s\nwant  %s", page, b.String(), want)
+		}
+	}
+	deep := parseTree([]byte(strings.Repeat("<div>", 5000) + strings.Repeat("</div>", 5000) + "<p>after"))
+	depth, most := 0, 0
+	for n := deep.body; n != nil; n = n.LastChild {
+		depth++
+	}
+	for n := range deep.body.Descendants() {
+		most = max(most, strings.Count(pathOf(n), "/"))
+	}
+	if depth != 3 || most > maxDepth+3 {
+		t.Errorf("what follows stands %d deep, the deepest %d", depth, most)
+	}
+}
+
+func pathOf(n *html.Node) string {
+	if n == nil {
+		return ""
+	}
+	return pathOf(n.Parent) + "/" + n.Data
+}
+
 func TestBadSelectorsAreRefused(t *testing.T) {
 	for _, l := range []tocsin.Listing{
 		{Title: "h3"},
@@ -81,7 +156,7 @@ func TestBadSelectorsAreRefused(t *testing.T) {
 func TestListIsFoundAmongMenus(t *testing.T) {
 	around := `<html lang="%s"><body class="menu-open"><header><nav><ul><li><a href="/a">Home page</a></li><li><a href="/b">The ministry and its departments</a></li><li><a href="/c">Foreign policy of the country</a></li><li><a href="/d">Services for citizens abroad</a></li></ul></nav>
 <div class="langs"><a href="/en">English</a> <a href="/fr">Français</a> <a href="/ar">العربية</a></div></header>%s
-<aside class="sidebar"><h4>Most read</h4><a href="/m1">How to ask for a visa for a long stay in the country</a><a href="/m2">Opening hours of all our consulates abroad</a><a href="/m3">What to do when your passport was stolen</a></aside>
+<aside class="sidebar"><h4>Most read</h4><p><a href="/m1">How to ask for a visa for a long stay in the country</a> 1 January 2024</p><p><a href="/m2">Opening hours of all our consulates abroad</a> 2 January 2024</p><p><a href="/m3">What to do when your passport was stolen</a> 3 January 2024</p></aside>
 <div class="pager"><a href="?p=1">1</a><a href="?p=2">2</a><a href="?p=3">3</a><a href="?p=4">4</a></div>
 <footer><a href="/f1">Privacy policy of this web site</a><a href="/f2">Declaration on accessibility</a><a href="/f3">Contact details and impressum</a></footer></body></html>`
 	rows := func(format string, of ...string) string {
@@ -98,6 +173,7 @@ func TestListIsFoundAmongMenus(t *testing.T) {
 		"rows of a table":     {"en", `<table>` + rows(`<tr class="row%[1]d"><td>2024-01-0%[3]d</td><td><a href="/n/%[1]d">%[2]s</a></td></tr>`, english...) + `</table>`},
 		"terms and dates":     {"en", `<dl>` + rows(`<dt>%[3]d January 2024</dt><dd><a href="/n/%[1]d">%[2]s</a></dd>`, english...) + `</dl>`},
 		"headings alone":      {"en", `<div id="content">` + rows(`<h2><a href="/n/%[1]d">%[2]s</a></h2><p class="date">Published %[3]d January 2024 | Press</p>`, english...) + `</div>`},
+		"one row differs":     {"en", `<div>` + rows(`<div class="row-%[1]d item"><a href="/n/%[1]d">%[2]s</a> 0%[3]d.01.2024</div>`, english[:3]...) + `<div class="item"><strong><a href="/n/4">New envoy takes up office</a></strong> 06.01.2024</div></div>`},
 		"item tags not ended": {"en", `<ul class=news>` + rows(`<li>0%[3]d/01/2024 <a href=/n/%[1]d>%[2]s</a>`, english...) + `</ul>`},
 		"Arabic":              {"ar", `<div>` + rows(`<div class="views-row"><h3><a href="/n/%[1]d">%[2]s</a></h3><div>%[3]d يناير 2024</div></div>`, "بيان مشترك بشأن نقل الصواريخ", "الوزير يستقبل السفير الجديد", "زيارة رسمية إلى العاصمة", "تعيين مبعوث جديد للمنطقة") + `</div>`},
 		"Japanese":            {"ja", `<ul>` + rows(`<li><time>2024年1月%[3]d日</time><a href="/n/%[1]d">%[2]s</a></li>`, "弾道ミサイルに関する共同声明", "外務大臣会談について", "報道官会見の概要", "新大使の着任について") + `</ul>`},
@@ -134,9 +210,17 @@ func TestDatesAreFoundWithinText(t *testing.T) {
 		{"hu", "HU", "2024. január 9. 12:30", "2024-01-09T12:30:00Z"},
 		{"ja", "JP", "令和6年1月9日 報道発表", "2024-01-09T00:00:00Z"},
 		{"ko", "KR", "등록일 2024-01-09 조회 12", "2024-01-09T00:00:00Z"},
-		{"ru", "RU", "Опубликовано 9 января 2024 года, 18:04", "2024-01-09T00:00:00Z"},
+		{"ru", "RU", "Опубликовано 9 января 2024 года, 18:04", "2024-01-09T18:04:00Z"},
 		{"en", "GB", "Call 020 7008 1500 or 30 people", ""},
 		{"en", "GB", "12 Angry 2024", ""},
+		{"en", "GB", "2024 Press 9, 3 pages", ""},
+		{"en", "TL", "28 of September of 2021", "2021-09-28T00:00:00Z"},
+		{"en", "", "Tue 2024-01-09T10:00:00+02:00 by the desk", "2024-01-09T08:00:00Z"},
+		{"ko", "KR", "작성일 2024. 1. 9.", "2024-01-09T00:00:00Z"},
+		{"zh", "CN", "发布时间：2024年01月09日 10:20", "2024-01-09T10:20:00Z"},
+		{"lv", "LV", "2024. gada 9. janvāris", "2024-01-09T00:00:00Z"},
+		{"en", "GB", "Phone 020-7008-1500, room 1.2.3", ""},
+		{"en", "GB", "1st half 2024 results, Jan. 2nd", ""},
 	} {
 		got, _ := newCalendar(tocsin.Source{Lang: c.lang, Country: c.country}, time.Time{}).within(c.text)
 		if stamp(got) != c.want {
@@ -191,5 +275,20 @@ func TestOldestFirstIsTurnedAround(t *testing.T) {
 	got := entriesOn(t, tocsin.Source{Listing: tocsin.Listing{Entry: "p"}}, "<p><a href=/1>One thing</a> 2024-01-01<p><a href=/2>Two things</a> 2024-01-02<p><a href=/3>Three things</a> 2024-01-03")
 	if len(got) != 3 || got[0].Title != "Three things" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestDirectoryFallsBackToDetection: a page of the directory whose selectors have
+// died is read without them and says so; one that a user chose is not.
+func TestDirectoryFallsBackToDetection(t *testing.T) {
+	r := fetch.Response{Body: listPage("card", numbered(0, 6)...), URL: "https://mfa.example/press"}
+	s := tocsin.Source{Listing: tocsin.Listing{Entry: ".item"}, Builtin: true}
+	d, err := ParsePage(s, r)
+	if err != nil || len(d.Items) != 6 || len(d.Repairs) != 1 || !strings.Contains(d.Repairs[0], "directory") {
+		t.Errorf("%d entries, %q, %v", len(d.Items), d.Repairs, err)
+	}
+	s.Builtin = false
+	if _, err := ParsePage(s, r); err == nil {
+		t.Error("a page that a user chose was read by detection")
 	}
 }

@@ -55,7 +55,7 @@ func (p *Poller) ask(t *task, s tocsin.Source, now time.Time) fetch.Validators {
 // known are the validators to ask with: none if they are of another address or
 // the document is to be read again in any case.
 func (t *task) known(s tocsin.Source, now time.Time) fetch.Validators {
-	if t.ofURL != s.URL || t.ofKind != s.Kind || !t.settles.IsZero() && !now.Before(t.settles) {
+	if !sameDocument(t.of, s) || !t.settles.IsZero() && !now.Before(t.settles) {
 		return fetch.Validators{}
 	}
 	return t.validators
@@ -63,7 +63,15 @@ func (t *task) known(s tocsin.Source, now time.Time) fetch.Validators {
 
 func addressOf(s tocsin.Source) uint64 {
 	var f folder
+	if l := s.Listing; l != (tocsin.Listing{}) {
+		return f.hash(s.Kind, aliasKinds, strings.Join([]string{s.URL, l.Entry, l.Title, l.Link, l.Date}, "\x00"))
+	}
 	return f.hash(s.Kind, aliasKinds, s.URL)
+}
+
+// sameDocument reports whether a document of a is read as one of b.
+func sameDocument(a, b tocsin.Source) bool {
+	return a.URL == b.URL && a.Kind == b.Kind && a.Listing == b.Listing
 }
 
 func (p *Poller) load(ctx context.Context, t *task, s tocsin.Source) error {
@@ -94,7 +102,7 @@ func (p *Poller) begin(ctx context.Context, t *task, s tocsin.Source) error {
 		return err
 	}
 	if !moved && t.state.address == addressOf(s) {
-		t.validators, t.ofKind, t.ofURL, t.settles = t.state.Validators, s.Kind, s.URL, t.state.Settles()
+		t.validators, t.of, t.settles = t.state.Validators, s, t.state.Settles()
 	}
 	t.saved, t.loaded = time.Now(), true
 	return nil
@@ -164,7 +172,10 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 	if !r.Pushed {
 		t.hints = d.hints
 	}
-	res = result{poll: PollRead, condition: OK, fresh: r.Fresh, items: len(items), entries: next.present(), notes: notes, gap: gap, moved: r.Moved, at: at}
+	res = result{
+		poll: PollRead, condition: OK, fresh: r.Fresh, items: len(items), entries: next.present(), newest: newestOf(d.Items, at),
+		news: len(items) > 0 && !items[len(items)-1].Baseline, notes: notes, gap: gap, moved: r.Moved, at: at,
+	}
 	switch {
 	case shrunk != nil:
 		res.condition, res.err = LayoutChanged, shrunk
@@ -312,7 +323,7 @@ func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State
 	t.begun = next.since()
 	t.stored(s)
 	next.Validators, next.address = v, addressOf(s)
-	t.validators, t.ofKind, t.ofURL, t.settles = v, s.Kind, s.URL, next.Settles()
+	t.validators, t.of, t.settles = v, s, next.Settles()
 	t.state, t.rhythm = next, next.rhythm
 	t.unsaved = t.unsaved || next.changed
 	if t.unsaved || time.Since(t.saved) >= saveEvery {

@@ -131,11 +131,10 @@ type task struct {
 	rhythm     *rhythm
 	memo       *memo
 	validators fetch.Validators
-	ofKind     string // what validators are of
-	ofURL      string
-	hints      hints     // of the last document
-	begun      time.Time // when the source was first read
-	settles    time.Time // from when on the document is read again although it has not changed
+	of         tocsin.Source // what validators are of
+	hints      hints         // of the last document
+	begun      time.Time     // when the source was first read
+	settles    time.Time     // from when on the document is read again although it has not changed
 	saved      time.Time
 	unsaved    bool     // more than validators is not saved
 	bad        [32]byte // hash of the last body that was quarantined
@@ -213,7 +212,7 @@ func (p *Poller) set(s tocsin.Source, now time.Time, spread time.Duration) {
 		t.gone = false
 		p.hosts[t.host]++
 	}
-	moved := t.source.URL != s.URL || t.source.Kind != s.Kind
+	moved := !sameDocument(t.source, s)
 	t.source, t.adapts = s, adapts
 	if !moved {
 		if soon := now.Add(s.Every); t.place >= 0 && soon.Before(t.next) {
@@ -425,7 +424,7 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 	if t.again {
 		t.again, t.next = false, now.Add(p.least())
 	}
-	if at := t.polled(); at.URL != s.URL || at.Kind != s.Kind { // changed meanwhile, or moved
+	if !sameDocument(t.polled(), s) { // changed meanwhile, or moved
 		t.next = now
 		p.rehost(t)
 	}

@@ -94,14 +94,15 @@ func probeWith(ctx context.Context, address string, kinds []Kind, get func(conte
 }
 
 type probe struct {
-	ctx   context.Context
-	get   func(context.Context, string) (fetch.Response, error)
-	left  int // requests
-	kinds []Kind
-	out   Probed
-	asked map[string]bool
-	page  *probedPage // what the address gave, if that was a page
-	why   error       // why the address itself is nothing to watch
+	ctx    context.Context
+	get    func(context.Context, string) (fetch.Response, error)
+	left   int // requests
+	kinds  []Kind
+	out    Probed
+	asked  map[string]bool
+	page   *probedPage // what the address gave, if that was a page
+	why    error       // why the address itself is nothing to watch
+	barred bool        // it is a page that stands before what was asked for
 }
 
 // look asks for the address itself, and goes on from what it gives.
@@ -253,6 +254,11 @@ func (p *probe) judge(l lead, r fetch.Response) error {
 		}
 		s := tocsin.Source{ID: "probe", Kind: k.Name, URL: l.url, Listing: l.listing}
 		d, err := parseSafely(k, s, r)
+		if c, what := wall(l.url, r); c != "" && (err != nil || k.Name == "page") { // its links are not the publisher's list
+			err = fmt.Errorf("%s: %s", what, (&health{condition: c}).do(s))
+			first = err
+			p.barred = p.barred || l.rank == byAddress
+		}
 		if err != nil {
 			first = cmp.Or(first, err)
 			continue
@@ -550,7 +556,7 @@ func (p *probe) advise() {
 		p.out.Advice = fmt.Sprintf("%s is a %s that holds no items now: look for the publisher's present address", p.out.Found[0].Source.URL, p.out.Found[0].Source.Kind)
 	case len(first) > 0 && first[0].Err != nil:
 		p.out.Advice = first[0].Err.Error()
-	case p.why != nil && strings.Contains(p.why.Error(), "keeps programs out"):
+	case p.barred && p.why != nil:
 		p.out.Advice = "the address gives " + p.why.Error()
 	case p.page == nil && p.why != nil:
 		p.out.Advice = "the address gives " + p.why.Error()

@@ -225,6 +225,7 @@ func TestProbeSaysWhatToDoWhereThereIsNothing(t *testing.T) {
 	}{
 		"no such page": {"", "404 Not Found"},
 		"a bot page":   {`<html><head><title>Just a moment...</title></head><body>wait`, "keeps programs out (Cloudflare)"},
+		"a login":      {`<html><body><form action="/session"><input name=user><input type=password name=p></form>`, "asks for a password: open the address in a browser"},
 		"by scripts":   {`<html><body><div id=app></div><script>` + strings.Repeat("let a=1;", 500) + `</script>`, "made by scripts in the browser"},
 		"a plain page": {`<html><body>` + strings.Repeat(`<p><a href="/x">Something</a> and words of it`, 20), "no feed was found behind it"},
 		"a picture":    {"\x89PNG\r\n\x1a\n0000", "the address gives"},

@@ -123,7 +123,7 @@ func (p *Poller) Soon(source string) {
 // after are the validators to ask with once r was read. A push has none: what
 // was last fetched is still included.
 func (t *task) after(s tocsin.Source, r fetch.Response) fetch.Validators {
-	if r.Pushed && t.ofURL == s.URL && t.ofKind == s.Kind {
+	if r.Pushed && sameDocument(t.of, s) {
 		return t.validators
 	}
 	return r.Validators

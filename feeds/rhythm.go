@@ -46,7 +46,7 @@ func (r *rhythm) encode(b []byte) []byte {
 	b = append(b, 1, bit(r.news, 1))
 	b = binenc.AppendVarint(b, r.last)
 	b = binenc.AppendVarint(b, r.faded)
-	for _, f := range []float32{r.events, r.span, r.gaps, r.sum, r.squares, r.longest} {
+	for _, f := range []float32{r.events, r.span, r.gaps, r.sum, r.squares, r.spells, r.idle, r.longest} {
 		b = binenc.LittleEndian.AppendUint32(b, math.Float32bits(f))
 	}
 	for _, c := range r.cells {
@@ -65,7 +65,7 @@ func (d *decoder) rhythm() *rhythm {
 		return nil
 	}
 	r := &rhythm{news: d.byte() > 0, last: d.varint(), faded: d.varint()}
-	for _, f := range []*float32{&r.events, &r.span, &r.gaps, &r.sum, &r.squares, &r.longest} {
+	for _, f := range []*float32{&r.events, &r.span, &r.gaps, &r.sum, &r.squares, &r.spells, &r.idle, &r.longest} {
 		*f = math.Float32frombits(binenc.LittleEndian.Uint32(d.take(4)))
 		// no source comes near the bound
 		if !(*f >= 0 && *f < 1e12) {

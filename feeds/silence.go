@@ -24,6 +24,8 @@ type rhythm struct {
 	gaps    float32        // between events, faded, and with them
 	sum     float32        // of the events that were due in each, and
 	squares float32        // of the squares of that
+	spells  float32        // gaps longer than lull, faded, and
+	idle    float32        // how much longer they were together, hours
 	longest float32        // gap in hours; fades by half in two years
 	cells   [7 * 24]uint16 // events by hour of the week (UTC, from Thursday 0:00 on, as Unix time counts), faded; in cellUnit
 }
@@ -46,6 +48,7 @@ const (
 	falsePerYear = 0.02 // silences that a source of this rhythm has in a year and are taken for frozen
 	enoughEvents = 3    // before a silence means anything
 	pauseSpare   = 1.5  // times the longest pause that was seen
+	lull         = 48   // hours without anything new, after which what comes next begins another spell
 	leastSilence = 6    // hours
 	closedDays   = 13   // working days for which a source that rests at weekends may close, as at the turn of the year
 )
@@ -76,6 +79,7 @@ func begins(claimed []time.Time, now time.Time) *rhythm {
 	w.fade(at)
 	r.events, r.span = w.events/2, w.span/2
 	r.gaps, r.sum, r.squares = w.gaps/2, w.sum/2, w.squares/2
+	r.spells, r.idle = w.spells/2, w.idle/2
 	for i, c := range w.cells {
 		r.cells[i] = c / 2
 	}
@@ -106,6 +110,10 @@ func (r *rhythm) add(h int64) {
 		r.sum += due
 		r.squares += due * due
 		r.longest = max(r.longest, gap)
+		if gap > lull {
+			r.spells++
+			r.idle += gap - lull
+		}
 	}
 	r.fade(h)
 	r.last = max(r.last, h)
@@ -122,6 +130,7 @@ func (r *rhythm) fade(h int64) {
 	f := float32(math.Exp2(-float64(ago) / halfLife))
 	r.span = (r.span + float32(ago)) * f
 	r.events, r.gaps, r.sum, r.squares = r.events*f, r.gaps*f, r.sum*f, r.squares*f
+	r.spells, r.idle = r.spells*f, r.idle*f
 	r.longest *= float32(math.Sqrt(math.Sqrt(float64(f))))
 	for i, c := range r.cells {
 		r.cells[i] = uint16(math.Round(float64(c) * float64(f)))
@@ -227,7 +236,7 @@ func (r *rhythm) allows() time.Time {
 	// the events that are due before a silence is less likely than that
 	due := k * shape * float32(math.Pow(float64(chance), -1/float64(shape))-1)
 	closed := closedDays * f.rests()
-	h := r.last + max(leastSilence, int64(r.longest*pauseSpare))
+	h := r.last + max(leastSilence, int64(r.longest*pauseSpare), int64(r.quiet()))
 	const most = 10 * 52 * week
 	for step := int64(week); step > 0; step /= 2 {
 		for h-r.last < most && (f.until(h+step) < due || closed > 0 && f.working(h+step) < closed) {
@@ -238,6 +247,18 @@ func (r *rhythm) allows() time.Time {
 		return time.Time{}
 	}
 	return time.Unix((h+1)*hour, 0).UTC()
+}
+
+// quiet is how many hours of silence are likely enough between spells, by those
+// that were seen: it is what keeps a source that publishes much on few days from
+// being taken for frozen before its bursts are known to be such.
+func (r *rhythm) quiet() float32 {
+	if r.spells < 1 {
+		return 0
+	}
+	shape := priorEvents + r.spells
+	perYear := r.spells / (priorSpan + r.span + float32(r.last-r.faded)) * week * 52
+	return lull + r.idle/r.spells*shape*float32(math.Pow(float64(1+perYear)/falsePerYear, 1/float64(shape))-1)
 }
 
 // since is when the present silence began.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"tocsin"
+	"tocsin/feeds/fetch"
 )
 
 // More conditions: of a source that answers, but not as it did.
@@ -121,7 +122,25 @@ func (h *health) counted(r result, now time.Time) {
 		h.full, h.shrunk = 0, time.Time{}
 	}
 	h.entries = n
+	if !r.newest.IsZero() {
+		h.newest = r.newest
+	}
 }
+
+// newestOf is the latest date that entries claim, of those that are not in the
+// future.
+func newestOf(es []Entry, now time.Time) (newest time.Time) {
+	for i := range es {
+		if d := cmp.Or(es[i].Published, es[i].Updated); d.After(newest) && !d.After(now) {
+			newest = d
+		}
+	}
+	return newest
+}
+
+// staleAfter is how old the newest entry of a source may say that it is before that
+// is remarked, while nothing new has been seen of it.
+const staleAfter = 180 * 24 * time.Hour
 
 // standing is the condition of a source that answered and was read as c.
 func (h *health) standing(c Condition, now time.Time) Condition {
@@ -180,6 +199,12 @@ func (h *health) what(err error, now time.Time) string {
 		return "the document holds no entries"
 	case Moved:
 		return "to " + h.move.To
+	case Certificate:
+		return h.untrusted
+	case OK:
+		if h.rhythm != nil && !h.rhythm.news && !h.newest.IsZero() && now.Sub(h.newest) > staleAfter {
+			return "nothing new since it is watched, and its newest entry says " + h.newest.UTC().Format("2006-01-02") + ": look whether the publisher still keeps it up"
+		}
 	}
 	if err != nil {
 		return err.Error()
@@ -188,12 +213,12 @@ func (h *health) what(err error, now time.Time) string {
 }
 
 // do is the next step to take, "" if there is none.
-func (h *health) do(s tocsin.Source, certificate string) string {
+func (h *health) do(s tocsin.Source) string {
 	switch h.condition {
 	case Never, Unreachable:
 		return "it is tried again at least once an hour; if this lasts, look for the publisher's present address"
 	case Certificate:
-		return cmp.Or(certificate, "ask the publisher to mend it, or use another address of theirs")
+		return cmp.Or(h.mend, "ask the publisher to mend it, or use another address of theirs")
 	case Blocked:
 		return "set contact and ask the publisher to admit tocsin, try fetch.proxy, or use another address of theirs"
 	case Login:
@@ -240,9 +265,17 @@ func (h *health) closer(s tocsin.Source) string {
 	return "look on the publisher's site for what is missing; give the source a shorter every"
 }
 
-// untrusted is what is wrong with a certificate and what to do about it; both
-// are "" if err is no fault of one.
+// untrusted is what is wrong with a certificate, and whose, and what to do about
+// it; both are "" if err is no fault of one.
 func untrusted(err error) (what, do string) {
+	what, do = distrust(err)
+	if e, ok := errors.AsType[*fetch.Error](err); ok && what != "" {
+		what += " (" + cmp.Or(e.At, e.Where) + ")"
+	}
+	return what, do
+}
+
+func distrust(err error) (what, do string) {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		if invalid.Reason == x509.Expired {
 			return "it has expired or is not valid yet", "see that this machine's clock is right; then only the publisher can renew it"
@@ -283,7 +316,7 @@ func (h *health) restore(s tocsin.Source, st SourceStatus) {
 		return
 	}
 	h.success, h.newItem, h.answered = st.Success, st.NewItem, !st.Success.IsZero()
-	h.gaps, h.move, h.entries, h.known = st.Gaps, st.Move, st.Entries, st.Known
+	h.gaps, h.move, h.entries, h.known, h.newest = st.Gaps, st.Move, st.Entries, st.Known, st.Newest
 	if st.Condition != "" && st.Condition != Waiting && st.Condition != NotStored {
 		h.condition, h.since = st.Condition, st.Since
 	}

@@ -367,7 +367,7 @@ func TestPagesThatAskForSomethingAreToldFromPages(t *testing.T) {
 func TestEachConditionHasANextStep(t *testing.T) {
 	for _, c := range Conditions {
 		h := health{condition: c, move: Move{To: "https://new.example/"}}
-		if do := h.do(source(1), ""); (do == "") != (c == OK || c == Waiting || c == NotStored) {
+		if do := h.do(source(1)); (do == "") != (c == OK || c == Waiting || c == NotStored) {
 			t.Errorf("%s: %q", c, do)
 		}
 	}
@@ -394,6 +394,27 @@ func TestAnErrorOfAKindMaySayThatThePageHasChanged(t *testing.T) {
 		if st := b.of(s.ID); st.Condition != LayoutChanged || st.Do == "" || !strings.Contains(st.Err, "12 entries") {
 			t.Errorf("status %+v", st)
 		}
+		b.stop()
+	})
+}
+
+func TestASourceWhoseNewestEntryIsOldSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		b := newBench(t, s)
+		old := change(entries(1, 5), func(e *Entry) { e.Published = time.Now().AddDate(-9, 0, 0) })
+		b.web.publish(s.URL, old...)
+		b.start(t)
+		after(3 * time.Minute)
+		if st := b.of(s.ID); st.Condition != OK || !strings.Contains(st.What, "newest entry says 1991-01-01") || !st.NewItem.IsZero() {
+			t.Errorf("status %+v", st)
+		}
+		b.web.publish(s.URL, append(entries(6, 6), old...)...)
+		after(3 * time.Minute)
+		if st := b.of(s.ID); st.What != "" || st.NewItem.IsZero() {
+			t.Errorf("status %+v", st)
+		}
+		b.wantTroubles(t)
 		b.stop()
 	})
 }

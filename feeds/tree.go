@@ -291,22 +291,31 @@ func textOf(limit int, nodes ...*html.Node) string {
 	left := limit + maxBelow
 	for _, n := range nodes {
 		p.want(blank)
-		p.node(n, limit, &left)
+		p.node(n, limit, &left, blankAround)
 	}
 	return oneLine(cutText(string(p.out), limit))
 }
 
+// piecesOf is the text of n with a blank around each element: what stands in
+// spans of its own is often set apart by style alone.
+func piecesOf(limit int, n *html.Node) string {
+	var p textFlow
+	left := limit + maxBelow
+	p.node(n, limit, &left, func(*html.Node) gap { return blank })
+	return oneLine(cutText(string(p.out), limit))
+}
+
 // node adds the text of n, of at most left nodes.
-func (p *textFlow) node(n *html.Node, limit int, left *int) {
+func (p *textFlow) node(n *html.Node, limit int, left *int, around func(*html.Node) gap) {
 	if *left--; n.Type == html.TextNode {
 		p.write([]byte(n.Data[:min(len(n.Data), limit)]))
 		return
 	}
-	p.want(blankAround(n))
+	p.want(around(n))
 	for c := n.FirstChild; c != nil && len(p.out) < limit && *left > 0; c = c.NextSibling {
-		p.node(c, limit, left)
+		p.node(c, limit, left, around)
 	}
-	p.want(blankAround(n))
+	p.want(around(n))
 }
 
 // maxBelow is how many nodes of an entry are looked at.

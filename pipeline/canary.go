@@ -169,8 +169,9 @@ func (m *matcher) canaries(ctx context.Context) error {
 		doc := Document(it, tocsin.Source{ID: CanarySource})
 		found := m.hits(doc, m.view.snapshot())
 		m.deciding.Lock() // who decides must be able to
+		holds := canaryRule.Holds(doc)
 		m.deciding.Unlock()
-		if !canaryRule.Holds(doc) {
+		if !holds {
 			return fmt.Errorf("the rule of the canary does not match %q", it.Title)
 		}
 		return m.logs.canaryStep(ctx, canaryAlerts, canaryStep{Of: seq, Item: it, Found: found})

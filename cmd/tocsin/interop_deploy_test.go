@@ -77,7 +77,7 @@ func tryNATSConf(t *testing.T) {
 	listens(t, port)
 	site, slack := newPress(t), notifiertest.NewSlack(interopToken)
 	site.publish(statementIn("france", 0))
-	args := configured(t, "", site.sources("france")+mailWatch+slackDesk(loopback(t, slack), "C00000001"))
+	args := configuredBy(t, "", site.sources("france")+mailWatch+slackDesk(loopback(t, slack), "C00000001"))
 	serving(t, append(args, "--nats", fmt.Sprintf("nats://127.0.0.1:%d", port))...)
 	await(t, "the digest is posted", func() bool { return len(slack.Messages("")) == 1 })
 }
@@ -94,7 +94,7 @@ func tryUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	unit := written(t, filepath.Join(commonDir(t), "tocsin.service"), strings.ReplaceAll(string(text), "/usr/local/bin/tocsin", binary))
+	unit := wroteFile(t, filepath.Join(commonDir(t), "tocsin.service"), strings.ReplaceAll(string(text), "/usr/local/bin/tocsin", binary))
 	if out, errs, _ := ask(t, exec.Command("systemd-analyze", "verify", "--man=no", unit)); strings.Contains(out+errs, unit) {
 		t.Errorf("systemd finds fault with the unit:\n%s%s", out, errs)
 	}
@@ -132,7 +132,7 @@ func tryPrometheus(t *testing.T) {
 	site, slack := newPress(t), notifiertest.NewSlack(interopToken)
 	site.publish(statementIn("france", 0))
 	private, port := fmt.Sprintf("127.0.0.1:%d", freePort(t)), freePort(t)
-	args := configured(t, "", site.sources("france")+mailWatch+slackDesk(loopback(t, slack), "C00000001")+fmt.Sprintf("listen: {private: %q}\n", private))
+	args := configuredBy(t, "", site.sources("france")+mailWatch+slackDesk(loopback(t, slack), "C00000001")+fmt.Sprintf("listen: {private: %q}\n", private))
 	serving(t, args...)
 	await(t, "the digest is posted", func() bool { return len(slack.Messages("")) == 1 })
 	site.publish(statementIn("france", 1))
@@ -153,7 +153,7 @@ func tryPrometheus(t *testing.T) {
 	}
 
 	dir := commonDir(t)
-	config := written(t, filepath.Join(dir, "prometheus.yml"), fmt.Sprintf("scrape_configs: [{job_name: tocsin, scrape_interval: 1s, static_configs: [{targets: [%q]}]}]\n", private))
+	config := wroteFile(t, filepath.Join(dir, "prometheus.yml"), fmt.Sprintf("scrape_configs: [{job_name: tocsin, scrape_interval: 1s, static_configs: [{targets: [%q]}]}]\n", private))
 	must(t, exec.Command(filepath.Join(bin, "promtool"), "check", "config", config))
 	launch(t, exec.Command(filepath.Join(bin, "prometheus"), "--config.file", config, "--storage.tsdb.path", filepath.Join(dir, "tsdb"), "--web.listen-address", fmt.Sprintf("127.0.0.1:%d", port)))
 	listens(t, port)

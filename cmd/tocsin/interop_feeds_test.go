@@ -22,8 +22,8 @@ import (
 	"tocsin/feeds"
 )
 
-// A judgement is what feedparser makes of a document.
-type judgement struct {
+// A peerVerdict is what feedparser makes of a document.
+type peerVerdict struct {
 	URL, Version, Fault string
 	Items               []judgedItem
 }
@@ -54,7 +54,7 @@ func tryFeedparser(t *testing.T) {
 	t.Run("compared", func(t *testing.T) {
 		judge := exec.Command(python, given(t, "judge.py", root))
 		judge.Stdin = strings.NewReader(site + strings.Join(names, "\n"+site) + "\n")
-		for i, theirs := range lines[judgement](t, must(t, judge)) {
+		for i, theirs := range lines[peerVerdict](t, must(t, judge)) {
 			found := map[string][]string{}
 			compare(t, names[i], theirs, func(kind, format string, args ...any) {
 				found[kind] = append(found[kind], fmt.Sprintf(format, args...))
@@ -64,9 +64,9 @@ func tryFeedparser(t *testing.T) {
 	})
 }
 
-// explained says why the two read a document differently. A document that is not
+// reasonOf says why the two read a document differently. A document that is not
 // named here fails the test if it differs, and any if tocsin misses an item.
-var explained = map[string]string{
+var reasonOf = map[string]string{
 	// Documents of our own.
 	"dirty.xml":    "feedparser reads what follows an item that is not closed as its parts, keeps an address that is a script and an item that is empty, and takes the year 9999",
 	"jsonfeed.xml": jsonOnly,
@@ -108,11 +108,11 @@ func reasoned(t *testing.T, name string, found map[string][]string) {
 		if len(some) == 0 {
 			continue
 		}
-		if kind == missed || explained[name] == "" {
+		if kind == missed || reasonOf[name] == "" {
 			t.Errorf("%s: no reason is known for %d %s, such as\n\t%s", name, len(some), kind, strings.Join(some[:min(3, len(some))], "\n\t"))
 			continue
 		}
-		t.Logf("%s: %d %s: %s", name, len(some), kind, explained[name])
+		t.Logf("%s: %d %s: %s", name, len(some), kind, reasonOf[name])
 	}
 }
 
@@ -131,7 +131,7 @@ func ownDocuments(t *testing.T, root string) (names []string) {
 		for _, f := range a.Files {
 			if f.Name == "document" {
 				names = append(names, strings.TrimSuffix(filepath.Base(file), ".txtar")+".xml")
-				written(t, filepath.Join(root, names[len(names)-1]), string(f.Data))
+				wroteFile(t, filepath.Join(root, names[len(names)-1]), string(f.Data))
 			}
 		}
 	}
@@ -167,7 +167,7 @@ func watchAll(t *testing.T, site string, names []string) {
 		fmt.Fprintf(&b, "  - {id: s%03d, url: %q, every: 10s}\n", i, site+name)
 	}
 	private := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	args := configured(t, "", b.String()+fmt.Sprintf("watchlists: {none: {query: nothing-that-is-there}}\nlisten: {private: %q}\n", private))
+	args := configuredBy(t, "", b.String()+fmt.Sprintf("watchlists: {none: {query: nothing-that-is-there}}\nlisten: {private: %q}\n", private))
 	run := serving(t, args...)
 	await(t, "every document is asked for again", func() bool {
 		var n int
@@ -204,7 +204,7 @@ const (
 var differenceKinds = []string{unread, missed, void, more, otherTitle, otherURL, otherDate}
 
 // compare notes where the two readings of a document differ.
-func compare(t *testing.T, name string, theirs judgement, note func(kind, format string, args ...any)) {
+func compare(t *testing.T, name string, theirs peerVerdict, note func(kind, format string, args ...any)) {
 	t.Helper()
 	ours, err := parsed(t, theirs.URL)
 	switch {
@@ -287,7 +287,7 @@ func counterpart(it judgedItem, place int, ours []judgedItem, used []bool) int {
 		if it.URL != "" && it.URL == our.URL {
 			s += 4
 		}
-		if it.Title != "" && words(it.Title) == words(our.Title) {
+		if it.Title != "" && plainWords(it.Title) == plainWords(our.Title) {
 			s += 4
 		}
 		if s == 0 {
@@ -304,7 +304,7 @@ func counterpart(it judgedItem, place int, ours []judgedItem, used []bool) int {
 }
 
 func compareItem(theirs, ours judgedItem, note func(kind, format string, args ...any)) {
-	if words(theirs.Title) != words(ours.Title) {
+	if plainWords(theirs.Title) != plainWords(ours.Title) {
 		note(otherTitle, "%q, tocsin %q", theirs.Title, ours.Title)
 	}
 	if theirs.URL != ours.URL {
@@ -321,8 +321,8 @@ var (
 	spaces = regexp.MustCompile(`[\s\p{Z}\x{200b}]+`)
 )
 
-// words is text without markup and with single spaces: feedparser keeps HTML in
+// plainWords is text without markup and with single spaces: feedparser keeps HTML in
 // titles, tocsin does not.
-func words(s string) string {
+func plainWords(s string) string {
 	return strings.TrimSpace(spaces.ReplaceAllString(html.UnescapeString(markup.ReplaceAllString(html.UnescapeString(s), "")), " "))
 }

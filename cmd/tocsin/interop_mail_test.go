@@ -64,8 +64,8 @@ func newPostfix(t *testing.T, dir string, ca *authority) *postfix {
 		t.Fatal(err)
 	}
 	must(t, exec.Command("chown", "postfix", filepath.Join(dir, "data")))
-	written(t, filepath.Join(dir, "etc/main.cf"), fmt.Sprintf(postfixMain, dir, nobody))
-	written(t, filepath.Join(dir, "etc/master.cf"), fmt.Sprintf(postfixMaster, p.plain, p.secured, cert, key))
+	wroteFile(t, filepath.Join(dir, "etc/main.cf"), fmt.Sprintf(postfixMain, dir, nobody))
+	wroteFile(t, filepath.Join(dir, "etc/master.cf"), fmt.Sprintf(postfixMaster, p.plain, p.secured, cert, key))
 	p.allow("desk", "duty", "owner")
 	etc := filepath.Join(dir, "etc")
 	launch(t, exec.Command(binary, "-c", etc, "start-fg"))
@@ -132,7 +132,7 @@ func (p *postfix) allow(boxes ...string) {
 	for _, box := range boxes {
 		fmt.Fprintf(&b, "%[1]s@rcpt.test %[1]s/\n", box)
 	}
-	written(p.t, filepath.Join(p.dir, "mailboxes"), b.String())
+	wroteFile(p.t, filepath.Join(p.dir, "mailboxes"), b.String())
 }
 
 // readMail is what mails.py prints of a mail.
@@ -176,7 +176,7 @@ func statement(n int) (id, title, text string) {
 func (p *postfix) tryAll(t *testing.T, ca *authority, read func(string) []readMail) {
 	site := newPress(t)
 	site.publish("france", "0", "Opening hours", "On the transfer of ballistic missiles, at the time of the first reading.")
-	args := configured(t, ca.file, site.sources("france")+mailWatch+fmt.Sprintf(`
+	args := configuredBy(t, ca.file, site.sources("france")+mailWatch+fmt.Sprintf(`
 operators: [duty]
 email: {smtp: "smtp://127.0.0.1:%d", tls: required, from: "tocsin desk <tocsin@desk.example>"}
 destinations:
@@ -305,7 +305,7 @@ func (p *postfix) tryDistrust(t *testing.T, ca *authority) {
 		{"a server without TLS", ca.file, p.plain, 1, "STARTTLS"},
 		{"all well", ca.file, p.secured, 0, "the credentials work"},
 	} {
-		args := configured(t, tt.ca, mailWatch+fmt.Sprintf(`
+		args := configuredBy(t, tt.ca, mailWatch+fmt.Sprintf(`
 email: {smtp: "smtp://127.0.0.1:%d", tls: required, from: tocsin@desk.example}
 destinations: {desk: {kind: email, to: desk@rcpt.test}}
 subscriptions: [{watchlist: missiles, to: desk}]
@@ -327,7 +327,7 @@ func (p *postfix) tryLostAnswer(t *testing.T, read func(string) []readMail) {
 	cutter := newCutter(t, p.plain)
 	site := newPress(t)
 	site.publish("france", "0", "Opening hours", "Of the first reading.")
-	args := configured(t, "", site.sources("france")+mailWatch+fmt.Sprintf(`
+	args := configuredBy(t, "", site.sources("france")+mailWatch+fmt.Sprintf(`
 email: {smtp: "smtp://127.0.0.1:%d", from: tocsin@desk.example}
 destinations: {twice: {kind: email, to: twice@rcpt.test}}
 subscriptions: [{watchlist: missiles, to: twice}]
@@ -366,7 +366,7 @@ func statementIn(feed string, n int) (string, string, string, string) {
 func (p *postfix) tryClear(t *testing.T, ca *authority, read func(string) []readMail) {
 	site := newPress(t)
 	site.publish(statementIn("france", 0))
-	args := configured(t, ca.file, site.sources("france")+mailWatch+fmt.Sprintf(`
+	args := configuredBy(t, ca.file, site.sources("france")+mailWatch+fmt.Sprintf(`
 email: {smtp: "smtp://127.0.0.1:%d", tls: none, from: tocsin@desk.example}
 destinations: {clear: {kind: email, to: desk@rcpt.test}}
 subscriptions: [{watchlist: missiles, to: clear}]

@@ -42,7 +42,7 @@ func newNATS(t *testing.T, conf string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := written(t, filepath.Join(commonDir(t), "nats.conf"), conf)
+	file := wroteFile(t, filepath.Join(commonDir(t), "nats.conf"), conf)
 	c := launch(t, exec.Command(binary, "-c", file))
 	c.says("Server is ready")
 	return c
@@ -78,7 +78,7 @@ func tryNATS(t *testing.T) {
 	port := simpleNATS(t)
 	site, slack := newPress(t), notifiertest.NewSlack(interopToken)
 	site.publish(statementIn("france", 0))
-	args := configured(t, "", site.sources("france")+mailWatch+slackDesk(loopback(t, slack), "C00000001"))
+	args := configuredBy(t, "", site.sources("france")+mailWatch+slackDesk(loopback(t, slack), "C00000001"))
 	run := serving(t, append(args, natsAt("tocsin", natsPassword, port)...)...)
 	await(t, "the digest is posted", func() bool { return len(slack.Messages("")) == 1 })
 	site.publish(statementIn("france", 1))
@@ -280,7 +280,7 @@ func tryCluster(t *testing.T) {
 	}
 	text := site.sources(feeds...) + mailWatch + slackDesk(loopback(t, slack), channels...)
 	config := func(ca, creds string) []string {
-		return configured(t, "", text+fmt.Sprintf("nats: {url: %q, creds: %q, cert: %q, key: %q, replicas: 3%s}\n", c.urls(), creds, cert, key, ca))
+		return configuredBy(t, "", text+fmt.Sprintf("nats: {url: %q, creds: %q, cert: %q, key: %q, replicas: 3%s}\n", c.urls(), creds, cert, key, ca))
 	}
 	trusted := fmt.Sprintf(", ca: %q", ca.file)
 	start := func(stages string) *child {
@@ -400,7 +400,7 @@ func tryBackupAcross(t *testing.T) {
 	first, second := simpleNATS(t), simpleNATS(t)
 	site, slack := newPress(t), notifiertest.NewSlack(interopToken)
 	site.publish(statementIn("france", 0))
-	args := configured(t, "", site.sources("france")+mailWatch+slackDesk(loopback(t, slack), "C00000001"))
+	args := configuredBy(t, "", site.sources("france")+mailWatch+slackDesk(loopback(t, slack), "C00000001"))
 	sent := 1
 	place := natsAt("tocsin", natsPassword, first) // where the service runs
 	live := func() {

@@ -34,7 +34,7 @@ func trySlackEmulator(t *testing.T) {
 	site := newPress(t)
 	site.publish("france", "0", "Opening hours <!channel> & more", "On the transfer of ballistic missiles, before the first reading.")
 	site.publish("japan", "0", "Opening hours", "Of the embassy.")
-	args := configured(t, "", site.sources("france", "japan")+mailWatch+fmt.Sprintf(`
+	args := configuredBy(t, "", site.sources("france", "japan")+mailWatch+fmt.Sprintf(`
 operators: [duty]
 slack: {token: {env: INTEROP_TOKEN}, api: "http://%s/api/"}
 email: {smtp: "smtp://127.0.0.1:%d", from: tocsin@desk.example}
@@ -91,7 +91,7 @@ func newEmulator(t *testing.T, node string) (addr string) {
 	}
 	port := freePort(t)
 	cmd := exec.Command("node", "--require", given(t, "loop.cjs", node), filepath.Join(node, "node_modules/emulate/dist/index.js"),
-		"start", "--service", "slack", "--port", fmt.Sprint(port), "--seed", written(t, filepath.Join(node, "seed.yaml"), string(seed)))
+		"start", "--service", "slack", "--port", fmt.Sprint(port), "--seed", wroteFile(t, filepath.Join(node, "seed.yaml"), string(seed)))
 	cmd.Dir = node
 	launch(t, cmd)
 	listens(t, port)

@@ -284,10 +284,10 @@ func given(t *testing.T, name, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return written(t, filepath.Join(dir, name), string(text))
+	return wroteFile(t, filepath.Join(dir, name), string(text))
 }
 
-func written(t *testing.T, path, text string) string {
+func wroteFile(t *testing.T, path, text string) string {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
@@ -390,16 +390,16 @@ func (p *press) sources(feeds ...string) string {
 	return b.String()
 }
 
-// configured writes a configuration that trusts the authority of file ca, if
+// configuredBy writes a configuration that trusts the authority of file ca, if
 // any, and returns the arguments that name it.
-func configured(t *testing.T, ca, text string) []string {
+func configuredBy(t *testing.T, ca, text string) []string {
 	t.Helper()
 	if ca != "" {
 		ca = fmt.Sprintf(", ca: %q", ca)
 	}
 	dir := commonDir(t) // a short name: the path of a socket has at most 108 bytes
 	text = fmt.Sprintf("builtin: false\ndata: %q\nfetch: {allow: [127.0.0.0/8]%s}\n%s", filepath.Join(dir, "data"), ca, text)
-	return []string{"--config", written(t, filepath.Join(dir, "tocsin.yaml"), text)}
+	return []string{"--config", wroteFile(t, filepath.Join(dir, "tocsin.yaml"), text)}
 }
 
 // An authority signs certificates for loopback.

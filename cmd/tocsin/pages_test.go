@@ -11,8 +11,8 @@ import (
 	"tocsin"
 )
 
-// statement is what the page of a site says; its feed gives two lines of it.
-const statement = "<html><head><title>News</title></head><body><nav><a href='/'>Home</a> <a href='/missile'>Missile dossier</a></nav>" +
+// communique is what the page of a site says; its feed gives two lines of it.
+const communique = "<html><head><title>News</title></head><body><nav><a href='/'>Home</a> <a href='/missile'>Missile dossier</a></nav>" +
 	"<main><h1>Communique</h1><p>The government notes with concern what its services have established in the past days.</p>" +
 	"<p>Launchers and a number of missiles were handed over at the border, and the government asks all states to say what they know.</p></main>" +
 	"<footer>Write to us</footer></body></html>"
@@ -30,7 +30,7 @@ func TestTheTextOfAPageAlertsAndItsWithdrawalIsShown(t *testing.T) {
 			case q.URL.Path == "/feed":
 				_, _ = w.Write(rss(q.Host, f.items))
 			case q.URL.Path == "/1" && !gone:
-				_, _ = w.Write([]byte(statement))
+				_, _ = w.Write([]byte(communique))
 			default:
 				http.NotFound(w, q)
 			}
@@ -58,7 +58,7 @@ func TestTheTextOfAPageAlertsAndItsWithdrawalIsShown(t *testing.T) {
 		}
 		for _, raw := range raws {
 			body, err := s.logs.Body(t.Context(), raw)
-			if err != nil || raw.Of == tocsin.RawPage && string(body) != statement || raw.Of == tocsin.RawDocument && !strings.Contains(string(body), "<rss") {
+			if err != nil || raw.Of == tocsin.RawPage && string(body) != communique || raw.Of == tocsin.RawDocument && !strings.Contains(string(body), "<rss") {
 				t.Errorf("evidence of the %s: %q, %v", raw.Of, body, err)
 			}
 		}

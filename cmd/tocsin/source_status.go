@@ -71,8 +71,8 @@ func minute(t time.Time) string {
 
 // advice is what is wrong with a source and what to do about it.
 func advice(s feeds.SourceStatus) string {
-	say := plainLine(cmp.Or(s.Err, s.What))
-	if s.Do != "" && !strings.Contains(say, "; ") && !strings.HasSuffix(say, s.Do) { // errors of fetching end with what to do
+	say := plainLine(cmp.Or(s.What, s.Err))
+	if s.Do != "" && (s.What != "" || !strings.Contains(say, "; ")) { // errors of fetching end with what to do
 		say = strings.TrimPrefix(say+"; "+s.Do, "; ")
 	}
 	return say
@@ -134,7 +134,7 @@ const (
 // recall reads how sources were when they were last watched, by this process or
 // another. What cannot be read is as if it was not known.
 func (s *service) recall() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a share of sources has to be taken over soon
 	defer cancel()
 	all, err := savedStatus(ctx, s.logs)
 	if err != nil {

@@ -30,7 +30,7 @@ type coverage struct {
 	At        time.Time     `json:"at,omitzero"` // as of when; zero where no source was watched yet
 	Sources   int           `json:"sources"`     // that the query does not leave out
 	Well      int           `json:"well"`        // of them
-	Waiting   int           `json:"waiting"`     // of those that are well: not polled yet
+	Waiting   int           `json:"waiting"`     // not polled yet
 	LeftOut   int           `json:"left_out"`    // by the query
 	Bad       []badSource   `json:"bad"`
 	Silent    []string      `json:"silent"`  // that are silent for longer than their rhythm allows
@@ -116,7 +116,6 @@ func (c *coverage) add(s savedSource) {
 	switch {
 	case s.Condition == feeds.Waiting:
 		c.Waiting++
-		fallthrough
 	case s.Condition.Well():
 		c.Well++
 	default:
