@@ -22,10 +22,7 @@ import (
 
 // An outdoor log keeps states in a file, so that they are not this process's
 // memory, and items nowhere.
-type outdoor struct {
-	f    *os.File
-	last sync.Map
-}
+type outdoor struct{ f *os.File }
 
 const outdoorSlot = 16 << 10
 
