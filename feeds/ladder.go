@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"tocsin"
@@ -18,7 +19,12 @@ import (
 // memo says of them. Where one of them is to be published after all, or the scan
 // is not certain, the document is parsed whole.
 
-const maxMemo = 1 << 20 // entries that are remembered for all sources, 40 bytes each
+// Entries that are held in memory for all sources. What has no room is parsed whole,
+// and its state loaded when its document has changed.
+const (
+	maxMemo   = 1 << 20 // in memos, 40 bytes each
+	maxStates = 1 << 19 // in states, 200 bytes each
+)
 
 var blockSeed = maphash.MakeSeed()
 
@@ -159,19 +165,33 @@ func (p *Poller) whole(s tocsin.Source, r fetch.Response, d *Document) {
 
 // memorise keeps m, if there is room.
 func (p *Poller) memorise(t *task, m *memo) {
-	had, has := t.remembers.Load(), int64(m.len())
-	if p.memos.Add(has-had) > maxMemo && has > had {
-		p.memos.Add(-has)
-		m, has = nil, 0
+	if !p.memos.take(&t.recalls, m.len(), maxMemo) {
+		m = nil
 	}
 	t.memo = m
-	t.remembers.Store(has)
 }
 
-// forget gives the room of t's memo to others.
+// forget gives the room of t to others.
 func (p *Poller) forget(t *task) {
-	p.memos.Add(-t.remembers.Swap(0))
+	p.memos.take(&t.recalls, 0, maxMemo)
+	p.states.take(&t.holds, 0, maxStates)
 	delete(p.tasks, t.source.ID)
+}
+
+// A room is shared by all sources: how many entries are held in it.
+type room struct{ used atomic.Int64 }
+
+// take changes what one source holds to n, and reports whether there is room: if
+// not, it holds none.
+func (r *room) take(held *atomic.Int64, n int, most int64) bool {
+	had := held.Load()
+	if r.used.Add(int64(n)-had) > most && int64(n) > had {
+		r.used.Add(-int64(n))
+		held.Store(0)
+		return false
+	}
+	held.Store(int64(n))
+	return true
 }
 
 // known reports whether an entry need not be read, and notes where it stands.

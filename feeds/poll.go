@@ -333,7 +333,7 @@ func (p *Poller) keep(ctx context.Context, t *task, s tocsin.Source, next *State
 		}
 		t.saved, t.unsaved = time.Now(), false
 	}
-	if next.Len() > keepEntries {
+	if next.Len() > keepEntries || !p.states.take(&t.holds, next.Len(), maxStates) {
 		t.state = nil
 	}
 }

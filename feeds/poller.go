@@ -76,24 +76,24 @@ type Poller struct {
 
 	kinds []Kind // nil means Kinds; for tests
 
-	once  sync.Once
-	wake  chan struct{}
-	polls sync.WaitGroup
-	memos atomic.Int64  // entries in all memos
-	reads chan struct{} // bounds documents in memory: what is being read takes ten times its size
-	tell  sync.Mutex    // orders calls of Report
-	mu    sync.Mutex    // guards what follows
-	tasks map[string]*task
-	queue queue
-	until time.Time           // Run sleeps, if it sleeps
-	busy  map[string]int      // polls in flight, by host
-	held  map[string][]*task  // due, but their host is busy
-	hosts map[string]int      // sources, by host
-	wary  map[string]wariness // of hosts that have refused, by host
-	net   network
-	log   Trouble // open while the log fails
-	stuck bool    // the log cannot be written
-	out   []Trouble
+	once          sync.Once
+	wake          chan struct{}
+	polls         sync.WaitGroup
+	memos, states room
+	reads         chan struct{} // bounds documents in memory: what is being read takes ten times its size
+	tell          sync.Mutex    // orders calls of Report
+	mu            sync.Mutex    // guards what follows
+	tasks         map[string]*task
+	queue         queue
+	until         time.Time           // Run sleeps, if it sleeps
+	busy          map[string]int      // polls in flight, by host
+	held          map[string][]*task  // due, but their host is busy
+	hosts         map[string]int      // sources, by host
+	wary          map[string]wariness // of hosts that have refused, by host
+	net           network
+	log           Trouble // open while the log fails
+	stuck         bool    // the log cannot be written
+	out           []Trouble
 }
 
 const (
@@ -110,19 +110,19 @@ const (
 
 // A task is a source and when to poll it.
 type task struct {
-	source    tocsin.Source
-	host      string
-	next      time.Time
-	place     int           // in the queue; -1 if it is not there
-	flying    bool          // a poll is in flight
-	gone      bool          // the source is no longer set
-	ended     time.Time     // when the last poll ended
-	news      time.Time     // when it last had something new
-	remembers atomic.Int64  // entries in memo
-	adapts    bool          // it has no interval of its own
-	again     bool          // a poll is wanted as soon as the one in flight has ended
-	turn      chan struct{} // held by whoever polls the source or takes what was pushed
-	health    health
+	source         tocsin.Source
+	host           string
+	next           time.Time
+	place          int           // in the queue; -1 if it is not there
+	flying         bool          // a poll is in flight
+	gone           bool          // the source is no longer set
+	ended          time.Time     // when the last poll ended
+	news           time.Time     // when it last had something new
+	recalls, holds atomic.Int64  // entries in memo and in state, as far as there is room
+	adapts         bool          // it has no interval of its own
+	again          bool          // a poll is wanted as soon as the one in flight has ended
+	turn           chan struct{} // held by whoever polls the source or takes what was pushed
+	health         health
 
 	// Only who holds turn touches these.
 	loaded     bool

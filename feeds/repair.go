@@ -2,6 +2,7 @@ package feeds
 
 import (
 	"bytes"
+	binenc "encoding/binary"
 	"fmt"
 	"html"
 	"strings"
@@ -91,6 +92,12 @@ func clean(b []byte, n *notes) []byte {
 // dirty is where the first character from i on stands that clean changes, or -1.
 func dirty(b []byte, i int) int {
 	for ; i < len(b); i++ {
+		for i+8 <= len(b) && plainASCII(binenc.LittleEndian.Uint64(b[i:])) {
+			i += 8
+		}
+		if i == len(b) {
+			break
+		}
 		switch c := b[i]; {
 		case c < 0x20:
 			if c != '\n' && c != '\t' && c != '\r' {
@@ -107,6 +114,12 @@ func dirty(b []byte, i int) int {
 		}
 	}
 	return -1
+}
+
+// plainASCII reports whether each of eight bytes is from 0x20 to 0x7f.
+func plainASCII(x uint64) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	return (x|(x-0x20*each))&high == 0
 }
 
 // unescape decodes the entities of XML and HTML in b, if they end in a

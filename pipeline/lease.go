@@ -11,11 +11,24 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 )
 
+// A process that is silent for a term's ttl loses its shards to others. As long as
+// nobody took them, it may believe to have them for its grace.
+type term struct{ ttl, renew, grace time.Duration }
+
+// Two lanes of one shard must never overlap, so a lane's process stops in time. Two
+// pollers of one source do no harm: where NATS does not answer they go on, and
+// where a process is gone, its sources are another's within 5 s.
+var terms = map[string]term{
+	"send": {ttl: 15 * time.Second, renew: 5 * time.Second, grace: 15 * time.Second},
+	"poll": {ttl: 4 * time.Second, renew: time.Second, grace: 30 * time.Second},
+}
+
 const (
-	leaseTTL   = 15 * time.Second // a process that is silent for longer loses its shards
-	leaseRenew = 5 * time.Second
+	leaseWithin = 5 * time.Second       // bounds a round, and giving up all shards
+	settleFor   = 50 * time.Millisecond // in which what others do is looked at together
 )
 
 // leases share the shards of one stage among the processes that run it. A lease
@@ -27,7 +40,7 @@ type leases struct {
 	stage string
 	log   *slog.Logger
 
-	ttl, renew time.Duration
+	term
 
 	mu    sync.Mutex
 	held  map[int]lease // by shard
@@ -39,7 +52,7 @@ func newLeases(ctx context.Context, b *Bus, stage string, log *slog.Logger) (*le
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", bucketLease, err)
 	}
-	return &leases{b: b, kv: kv, stage: stage, log: log, ttl: leaseTTL, renew: leaseRenew, held: map[int]lease{}, moved: make(chan struct{})}, nil
+	return &leases{b: b, kv: kv, stage: stage, log: log, term: terms[stage], held: map[int]lease{}, moved: make(chan struct{})}, nil
 }
 
 // A lease is a shard that we hold until a time, as far as we know, by the record
@@ -84,6 +97,10 @@ func (l *leases) hold(ctx context.Context, work func() error) error {
 func (l *leases) run(ctx context.Context) {
 	tick := time.NewTicker(l.renew)
 	defer tick.Stop()
+	news := make(chan struct{}, 1)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { l.watch(ctx, news) })
 	for {
 		if err := l.round(ctx); err != nil && ctx.Err() == nil {
 			l.log.WarnContext(ctx, "leases not renewed", "stage", l.stage, "err", err)
@@ -93,12 +110,50 @@ func (l *leases) run(ctx context.Context) {
 			l.releaseAll(context.WithoutCancel(ctx))
 			return
 		case <-tick.C:
+		case <-news:
+			_ = pause(ctx, settleFor)
+			select {
+			case <-news:
+			default:
+			}
+		}
+	}
+}
+
+// watch tells of shards that are given up, and of processes that come and go, until
+// ctx ends. It only makes rounds come sooner: without it they come by the clock.
+func (l *leases) watch(ctx context.Context, news chan<- struct{}) {
+	w, err := l.kv.WatchFiltered(ctx, []string{l.memberKey("*"), l.stage + ".*"}, jetstream.UpdatesOnly())
+	if err != nil {
+		l.log.WarnContext(ctx, "leases not watched", "stage", l.stage, "err", err)
+		return
+	}
+	defer func() { _ = w.Stop() }()
+	members := map[string]bool{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-w.Updates():
+			if !ok {
+				return
+			}
+			if e == nil || e.Operation() == jetstream.KeyValuePut && (members[e.Key()] || !strings.HasPrefix(e.Key(), l.memberKey(""))) {
+				continue
+			}
+			if members[e.Key()] = e.Operation() == jetstream.KeyValuePut; !members[e.Key()] {
+				delete(members, e.Key())
+			}
+			select {
+			case news <- struct{}{}:
+			default:
+			}
 		}
 	}
 }
 
 func (l *leases) round(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.renew)
+	ctx, cancel := context.WithTimeout(ctx, leaseWithin)
 	defer cancel()
 	defer l.expire()
 	_, err := l.put(ctx, l.memberKey(l.b.Owner), nil)
@@ -106,14 +161,16 @@ func (l *leases) round(ctx context.Context) error {
 	if err := errors.Join(err, lerr); err != nil {
 		return err
 	}
+	var g errgroup.Group
 	for shard := range shards {
-		if rank(members, shard) == l.b.Owner {
-			err = errors.Join(err, l.take(ctx, shard))
-		} else {
-			err = errors.Join(err, l.release(ctx, shard))
-		}
+		g.Go(func() error {
+			if rank(members, shard) == l.b.Owner {
+				return l.take(ctx, shard)
+			}
+			return l.release(ctx, shard)
+		})
 	}
-	return err
+	return g.Wait()
 }
 
 // release gives a shard up, unless another process has taken it meanwhile.
@@ -166,6 +223,9 @@ func rank(members []string, shard int) string {
 
 // take takes a free shard or renews our own. Another's is left until it lapses.
 func (l *leases) take(ctx context.Context, shard int) error {
+	if renewed, err := l.renewed(ctx, shard); renewed || err != nil {
+		return err
+	}
 	key := l.shardKey(shard)
 	last, err := lastRecord(ctx, l.b, "KV_"+bucketLease, "$KV."+bucketLease+"."+key)
 	if err != nil {
@@ -179,10 +239,29 @@ func (l *leases) take(ctx context.Context, shard int) error {
 			return nil
 		}
 	}
+	return l.hire(ctx, shard, expect)
+}
+
+// renewed renews the lease of a shard that we hold, if it is still ours.
+func (l *leases) renewed(ctx context.Context, shard int) (bool, error) {
+	l.mu.Lock()
+	held, ok := l.held[shard]
+	l.mu.Unlock()
+	if !ok {
+		return false, nil
+	}
+	err := l.hire(ctx, shard, held.seq)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return err == nil && l.held[shard].seq != held.seq, err
+}
+
+// hire writes our name to a shard whose last record is at expect.
+func (l *leases) hire(ctx context.Context, shard int, expect uint64) error {
 	began := time.Now()
-	seq, err := l.put(ctx, key, &expect)
+	seq, err := l.put(ctx, l.shardKey(shard), &expect)
 	if seq != 0 {
-		l.set(shard, lease{began.Add(l.ttl), seq})
+		l.set(shard, lease{began.Add(l.grace), seq})
 	}
 	return err
 }
@@ -234,7 +313,7 @@ func (l *leases) expire() {
 }
 
 func (l *leases) releaseAll(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, leaseRenew)
+	ctx, cancel := context.WithTimeout(ctx, leaseWithin)
 	defer cancel()
 	_ = l.kv.Purge(ctx, l.memberKey(l.b.Owner), jetstream.PurgeTTL(leaseMarkers))
 	for shard := range shards {

@@ -20,14 +20,17 @@ type holder struct {
 func (r *rig) shortLeases(owner string) *leases {
 	r.t.Helper()
 	l := must(newLeases(r.t.Context(), r.twin(owner, false).b, "send", quiet))
-	l.ttl, l.renew = 2*time.Second, 200*time.Millisecond
+	l.term = term{ttl: 2 * time.Second, renew: 200 * time.Millisecond, grace: 2 * time.Second}
 	return l
 }
 
 // holder renews its leases until it is stopped or killed.
 func (r *rig) holder(owner string) holder {
 	r.t.Helper()
-	l := r.shortLeases(owner)
+	return r.rounds(r.shortLeases(owner))
+}
+
+func (r *rig) rounds(l *leases) holder {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -90,7 +93,6 @@ func TestOwnerTakesItsOwnLeasesBackAtOnce(t *testing.T) {
 	eventually(t, "it takes all", func() bool { return len(first.shardsOf()) == shards })
 	first.kill()
 	again := holder{leases: r.shortLeases("same")}
-	again.renew = leaseRenew // which is as long as a round may take
 	r.ok(again.round(t.Context()))
 	if got := again.shardsOf(); len(got) != shards {
 		t.Errorf("after one round it has %d of its %d shards", len(got), shards)
@@ -104,7 +106,6 @@ func TestStoppedProcessLeavesItsShardsAtOnce(t *testing.T) {
 	eventually(t, "the first takes all", func() bool { return len(first.shardsOf()) == shards })
 	first.stop()
 	second := holder{leases: r.shortLeases("second")}
-	second.renew = leaseRenew
 	r.ok(second.round(t.Context()))
 	if got := second.shardsOf(); len(got) != shards {
 		t.Errorf("after one round the second has %d of %d shards", len(got), shards)
@@ -132,5 +133,74 @@ func TestReleaseLeavesAnothersLeaseAlone(t *testing.T) {
 	}
 	if e, err := l.kv.Get(ctx, l.shardKey(0)); err != nil || string(e.Value()) != "second" {
 		t.Errorf("the second's lease is %v, %v, want it kept", e, err)
+	}
+}
+
+// poller runs the leases of the poll stage with the terms of a real process.
+func (r *rig) poller(owner string) holder {
+	r.t.Helper()
+	l := must(newLeases(r.t.Context(), r.twin(owner, false).b, "poll", quiet))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(r.t.Context()))
+	var wg sync.WaitGroup
+	wg.Go(func() { l.run(ctx) })
+	stop := func() { cancel(); wg.Wait() }
+	r.t.Cleanup(stop)
+	return holder{leases: l, stop: stop}
+}
+
+// TestShardsOfPollersMoveWithinSeconds prints how long it takes; a process that
+// vanishes gives up nothing.
+func TestShardsOfPollersMoveWithinSeconds(t *testing.T) {
+	if p := terms["poll"]; p.ttl+p.renew > 5*time.Second || p.renew*3 > p.ttl {
+		t.Errorf("terms %+v: a shard has to move within 5 s, and a lease to survive two lost renewals", p)
+	}
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	all := func(hs ...holder) func() bool {
+		return func() bool {
+			n := 0
+			for _, h := range hs {
+				n += len(h.shardsOf())
+			}
+			return n == shards && len(hs[len(hs)-1].shardsOf()) > 0
+		}
+	}
+	began := time.Now()
+	lap := func(what string, done func() bool) {
+		t.Helper()
+		began = time.Now()
+		eventually(t, what, done)
+		t.Logf("%s after %v", what, time.Since(began).Round(time.Millisecond))
+	}
+	first := r.poller("first")
+	lap("the first has all", all(first))
+	second := r.poller("second")
+	lap("both share", all(first, second))
+	first.stop()
+	lap("the second has those of one that stopped", all(second))
+	third := r.rounds(must(newLeases(r.t.Context(), r.twin("third", false).b, "poll", quiet)))
+	lap("two share again", all(second, third))
+	third.kill()
+	lap("the second has those of one that vanished", func() bool { return len(second.shardsOf()) == shards })
+}
+
+// TestAPollerKeepsItsShardsWhileNATSIsSilent: others cannot have taken them.
+func TestAPollerKeepsItsShardsWhileNATSIsSilent(t *testing.T) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	h := holder{leases: must(newLeases(r.t.Context(), r.twin("alone", false).b, "poll", quiet))}
+	r.ok(h.round(t.Context()))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	time.Sleep(terms["poll"].ttl + time.Second)
+	if err := h.round(ended); err == nil {
+		t.Error("a round without NATS gives no error")
+	}
+	if n := len(h.shardsOf()); n != shards {
+		t.Errorf("it has %d of %d shards", n, shards)
+	}
+	r.ok(h.round(t.Context()))
+	if n := len(h.shardsOf()); n != shards {
+		t.Errorf("it has %d of %d shards when NATS is back", n, shards)
 	}
 }

@@ -81,7 +81,7 @@ func benchConfig(b *testing.B, addrs []string, path string) string {
 			fmt.Fprintf(&c, "  - {id: f%04d, url: \"http://%s/%s/%d\", every: 10s}\n", i, addrs[i%len(addrs)], path, i)
 		}
 	}
-	fmt.Fprintf(&c, "watchlists:\n  missiles: {query: '%s'}\n", strings.ReplaceAll(builtinWatchlists[0].Query, "'", "''"))
+	fmt.Fprintf(&c, "watchlists:\n  missiles:\n    query: |\n      %s\n", strings.ReplaceAll(strings.TrimSpace(builtinWatchlists[0].Query), "\n", "\n      "))
 	if err := os.WriteFile(filepath.Join(dir, "tocsin.yaml"), []byte(c.String()), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -139,6 +139,11 @@ func (s *subject) memory(name string) float64 {
 func (s *subject) ask(f func(context.Context, *pipeline.Logs) (bool, error)) {
 	ctx := context.Background()
 	for began := time.Now(); time.Since(began) < 5*time.Minute; time.Sleep(200 * time.Millisecond) {
+		select {
+		case err := <-s.done:
+			s.b.Fatalf("tocsin ended: %v\n%s", err, s.errs.String())
+		default:
+		}
 		b, err := pipeline.Dial(ctx, filepath.Join(s.dir, "data"), slog.New(slog.DiscardHandler))
 		if err != nil {
 			continue

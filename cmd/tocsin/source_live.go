@@ -34,7 +34,10 @@ func (s *service) setSources() {
 func (s *service) visit(it tocsin.Item, done func(again bool)) {
 	s.mu.Lock()
 	mine := s.taken(it.Source)
-	watched := slices.ContainsFunc(allSources(s.cfg.Sources, s.added), func(src tocsin.Source) bool { return src.ID == it.Source })
+	var watched bool
+	if !mine { // looking for it in all sources costs as much as all else
+		watched = slices.ContainsFunc(allSources(s.cfg.Sources, s.added), func(src tocsin.Source) bool { return src.ID == it.Source })
+	}
 	s.mu.Unlock()
 	if mine {
 		s.poller.Visit(it, done)

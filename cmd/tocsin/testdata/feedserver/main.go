@@ -5,15 +5,17 @@
 //
 // Each of FEEDS is about 90 KB with 40 items, RSS and Atom by turns, in gzip. They
 // are divided among HOSTS loopback addresses and served twice: under /v/ with
-// validators, under /n/ without. The addresses are printed, one a line; the
-// process ends with its standard input.
+// validators, under /n/ without. Under /g/ each has one new item without a page, and
+// one less of the old, whenever a line is read from standard input. The addresses are printed, one a
+// line; the process ends with its standard input.
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
-	"io"
 	"log"
 	"math/rand/v2"
 	"net"
@@ -21,6 +23,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 const items = 40
@@ -36,7 +39,9 @@ func main() {
 	for i := range bodies {
 		bodies[i] = pack(feed(i))
 	}
-	h := handler(bodies)
+	grown := &growing{bodies: make([][]byte, feeds)}
+	grown.grow()
+	h := handler(bodies, grown)
 	for i := range hosts {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.1.%d.%d:0", i/200, i%200+1))
 		if err != nil {
@@ -46,10 +51,42 @@ func main() {
 		go func() { log.Fatal(http.Serve(l, h)) }()
 	}
 	fmt.Println()
-	_, _ = io.Copy(io.Discard, os.Stdin)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		grown.grow()
+		fmt.Println("grown")
+	}
 }
 
-func handler(bodies [][]byte) http.Handler {
+// growing are the feeds under /g/.
+type growing struct {
+	mu     sync.Mutex
+	bodies [][]byte
+	rounds int
+}
+
+func (g *growing) grow() {
+	next := make([][]byte, len(g.bodies))
+	for n := range next {
+		var b bytes.Buffer
+		begin(&b, n)
+		for i := g.rounds + items - 1; i >= g.rounds; i-- {
+			entry(&b, rand.New(rand.NewPCG(uint64(n), uint64(i))), n, i, "")
+		}
+		end(&b, n)
+		next[n] = pack(b.Bytes())
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.bodies, g.rounds = next, g.rounds+1
+}
+
+func (g *growing) body(n int) []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.bodies[n]
+}
+
+func handler(bodies [][]byte, grown *growing) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i, err := strconv.Atoi(r.URL.Path[3:])
 		if err != nil || i >= len(bodies) {
@@ -66,6 +103,10 @@ func handler(bodies [][]byte) http.Handler {
 		}
 		w.Header().Set("Content-Type", "application/xml")
 		w.Header().Set("Content-Encoding", "gzip")
+		if strings.HasPrefix(r.URL.Path, "/g/") {
+			_, _ = w.Write(grown.body(i))
+			return
+		}
 		_, _ = w.Write(bodies[i])
 	})
 }
@@ -81,23 +122,32 @@ func pack(b []byte) []byte {
 func feed(n int) []byte {
 	r := rand.New(rand.NewPCG(uint64(n), 7))
 	var b bytes.Buffer
-	if n%2 == 0 {
-		fmt.Fprintf(&b, `<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>Feed %d</title><link>http://f%d.example/</link>`, n, n)
-	} else {
-		fmt.Fprintf(&b, `<?xml version="1.0" encoding="utf-8"?><feed xmlns="http://www.w3.org/2005/Atom"><title>Feed %d</title><link href="http://f%d.example/"/><id>urn:f:%d</id><updated>2026-01-02T03:04:05Z</updated>`, n, n, n)
-	}
+	begin(&b, n)
 	for i := range items {
-		entry(&b, r, n, i)
+		entry(&b, r, n, i, fmt.Sprintf("http://f%d.example/statements/%d", n, i))
 	}
+	end(&b, n)
+	return b.Bytes()
+}
+
+func begin(b *bytes.Buffer, n int) {
+	if n%2 == 0 {
+		fmt.Fprintf(b, `<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>Feed %d</title><link>http://f%d.example/</link>`, n, n)
+	} else {
+		fmt.Fprintf(b, `<?xml version="1.0" encoding="utf-8"?><feed xmlns="http://www.w3.org/2005/Atom"><title>Feed %d</title><link href="http://f%d.example/"/><id>urn:f:%d</id><updated>2026-01-02T03:04:05Z</updated>`, n, n, n)
+	}
+}
+
+func end(b *bytes.Buffer, n int) {
 	if n%2 == 0 {
 		b.WriteString("</channel></rss>")
 	} else {
 		b.WriteString("</feed>")
 	}
-	return b.Bytes()
 }
 
-func entry(b *bytes.Buffer, r *rand.Rand, n, i int) {
+// entry writes an entry; link is "" for one without a page.
+func entry(b *bytes.Buffer, r *rand.Rand, n, i int, link string) {
 	var text bytes.Buffer
 	for text.Len() < 2000 {
 		text.WriteString("&lt;p&gt;")
@@ -110,11 +160,15 @@ func entry(b *bytes.Buffer, r *rand.Rand, n, i int) {
 	if r.IntN(100) == 0 {
 		text.WriteString("The export of ballistic missiles was condemned.")
 	}
-	link := fmt.Sprintf("http://f%d.example/statements/%d", n, i)
+	id := cmp.Or(link, fmt.Sprintf("urn:statement:%d:%d", n, i))
 	title := fmt.Sprintf("Statement %d of %d on %s", i, n, words[r.IntN(len(words))])
+	linkRSS, linkAtom := "", ""
+	if link != "" {
+		linkRSS, linkAtom = "<link>"+link+"</link>", `<link href="`+link+`"/>`
+	}
 	if n%2 == 0 {
-		fmt.Fprintf(b, `<item><guid>%s</guid><link>%s</link><title>%s</title><pubDate>Mon, 02 Jan 2026 15:04:05 GMT</pubDate><description>%s</description></item>`, link, link, title, text.Bytes())
+		fmt.Fprintf(b, `<item><guid>%s</guid>%s<title>%s</title><pubDate>Mon, 02 Jan 2026 15:04:05 GMT</pubDate><description>%s</description></item>`, id, linkRSS, title, text.Bytes())
 	} else {
-		fmt.Fprintf(b, `<entry><id>%s</id><link href="%s"/><title>%s</title><updated>2026-01-02T15:04:05Z</updated><content type="html">%s</content></entry>`, link, link, title, text.Bytes())
+		fmt.Fprintf(b, `<entry><id>%s</id>%s<title>%s</title><updated>2026-01-02T15:04:05Z</updated><content type="html">%s</content></entry>`, id, linkAtom, title, text.Bytes())
 	}
 }
