@@ -241,9 +241,9 @@ func (p *pageReader) score(rows []row) float64 {
 	weights := make([]int, 0, n)
 	dated := 0
 	for _, r := range rows {
-		address := p.address(attrOf(r.link.Attr, "href"))
+		address, _, _ := strings.Cut(p.address(attrOf(r.link.Attr, "href")), "#") // comments of a page are none
 		title := p.headline(r)
-		if address == "" || title == "" || isMore(title) {
+		if address == "" || title == "" || isMore(title) || isPage(title) {
 			continue
 		}
 		titles[title], links[address] = true, true

@@ -362,7 +362,7 @@ func isHeading(n *html.Node) bool {
 func (p *pageReader) headline(r row) string {
 	for d := range below(r.node) {
 		if isHeading(d) {
-			if s := textOf(maxShort, d); weight(s) >= 4 {
+			if s := textOf(maxShort, d); weight(s) >= 4 && p.onlyDate(s) == "" {
 				return s
 			}
 		}
