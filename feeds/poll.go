@@ -134,6 +134,7 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 	case len(d.Beyond) > 0:
 		t.sift(s, &d, len(t.listing(s).seen) == 0)
 	}
+	t.keepTo(s, &d)
 	shrunk := t.shrunk(s, &d, at)
 	items, next, notes := Decide(*t.state, s, d, at)
 	release() // storing waits for the disk, and many can do that together
