@@ -283,3 +283,38 @@ func TestASourceThatNoHubCanReachIsNoted(t *testing.T) {
 		t.Errorf("notes %q", cfg.Notes)
 	}
 }
+
+func TestNothingButCallbacksIsServedToThePublic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		h := newHub(t, r)
+		r.announced("mfa.example")
+		r.start(r.config(hooks + desk))
+		time.Sleep(time.Minute)
+		for _, path := range []string{"/", "/metrics", "/healthz", "/debug/pprof/", "/hooks", "/hooks/websub/", "/hooks/websub/" + strings.Repeat("a", 32), "/hooks/websub/..%2f"} {
+			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
+				q, _ := http.NewRequestWithContext(t.Context(), method, "https://alerts.example"+path, strings.NewReader("x"))
+				resp, err := h.client.Do(q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, _ := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusNotFound || len(body) > 0 {
+					t.Errorf("%s %s: %d %q, want 404 and nothing", method, path, resp.StatusCode, body)
+				}
+			}
+		}
+		c, err := h.public.Dial(t.Context(), "tcp", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		began := time.Now()
+		_, _ = io.WriteString(c, "POST /hooks/websub/x HTTP/1.1\r\nHost: a\r\n") // and no more
+		_, _ = io.Copy(io.Discard, c)
+		if d := time.Since(began); d > 6*time.Second {
+			t.Errorf("a request that does not end was ended after %v", d)
+		}
+	})
+}
