@@ -95,6 +95,7 @@ type health struct {
 	err       string
 	read      Condition // what the last document was like; "" before one was read
 	repairs   []string  // of the last document
+	fault     string    // of the last document that was read all the same
 	moved     string
 	polls     [9]uint64 // by place in Polls
 	items     uint64
@@ -209,9 +210,9 @@ func (h *health) record(s tocsin.Source, r result, now time.Time) []Trouble {
 	default:
 		h.failures, h.failing = 0, time.Time{}
 		if r.poll == PollRead {
-			h.read, h.repairs = condition, r.repairs
+			h.read, h.repairs, h.fault = condition, r.repairs, h.err
 		} else {
-			condition = cmp.Or(h.read, OK) // it is what it was
+			condition, h.err = cmp.Or(h.read, OK), h.fault // it is what it was
 		}
 	}
 	h.be(condition, now)
@@ -268,6 +269,10 @@ func (h *health) alarming(s tocsin.Source, now time.Time) bool {
 		return h.answered && now.Sub(h.success) >= limitedFor || !h.answered && !s.Builtin && now.Sub(h.since) >= limitedFor
 	case Empty:
 		return h.known > 0 || !s.Builtin
+	case Repaired:
+		if s.Builtin && slices.Equal(h.repairs, []string{foundWithout}) {
+			return false
+		}
 	}
 	return h.answered || !s.Builtin
 }
