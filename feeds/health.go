@@ -104,6 +104,7 @@ type health struct {
 	err        string
 	read       Condition // what the last document was like; "" before one was read
 	repairs    []string  // of the last document
+	fault      string    // of the last document that was read all the same
 	untrusted  string    // what is wrong with its certificate
 	mend       string    // what to do about that
 	move       Move
@@ -263,9 +264,10 @@ func (h *health) judge(r result, now time.Time) Condition {
 	default:
 		h.failures, h.failing = 0, time.Time{}
 		if r.poll != PollRead {
+			h.err = h.fault
 			return cmp.Or(h.read, OK) // it is what it was
 		}
-		h.read, h.repairs = r.condition, r.repairs
+		h.read, h.repairs, h.fault = r.condition, r.repairs, h.err
 		h.counted(r, now)
 	}
 	return r.condition
@@ -311,6 +313,10 @@ func (h *health) alarming(s tocsin.Source, now time.Time) bool {
 		return h.answered && now.Sub(h.success) >= limitedFor || !h.answered && !s.Builtin && now.Sub(h.since) >= limitedFor
 	case Empty:
 		return h.known > 0 || !s.Builtin
+	case Repaired:
+		if s.Builtin && slices.Equal(h.repairs, []string{foundWithout}) {
+			return false
+		}
 	}
 	return h.answered || !s.Builtin
 }

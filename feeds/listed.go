@@ -89,7 +89,7 @@ func (p *Poller) readMore(ctx context.Context, t *task, s tocsin.Source, d Docum
 	case read > 0:
 		d.Cut = d.Cut || unchanged > 0 || failed.err != nil // their entries are not here, and have not gone
 		return d, res, true
-	case unchanged > 0 && failed.err == nil:
+	case unchanged > 0: // what failed was told when the others were read
 		return d, result{poll: PollUnchanged, condition: OK, at: time.Now().UTC()}, false
 	case unchanged > 0: // one of them alone does not make the source fail
 		return d, result{poll: PollRead, condition: Repaired, repairs: d.Repairs, at: time.Now().UTC()}, false

@@ -109,6 +109,22 @@ func TestDetectionKeepsToItsList(t *testing.T) {
 	})
 }
 
+// TestDeadSelectorsOfTheDirectoryAreNoTrouble but can be seen.
+func TestDeadSelectorsOfTheDirectoryAreNoTrouble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s, serve := listedBench(t, "page", tocsin.Listing{Entry: ".gone"})
+		s.Builtin = true
+		b.Set([]tocsin.Source{s})
+		serve(s.URL, listPage("item", numbered(0, 12)...))
+		b.start(t)
+		after(5 * time.Minute)
+		if st := b.of(s.ID); st.Condition != Repaired || !slices.Equal(st.Repairs, []string{foundWithout}) || st.Known != 12 {
+			t.Errorf("%s %q, %d known", st.Condition, st.Repairs, st.Known)
+		}
+		b.wantTroubles(t)
+	})
+}
+
 // TestNewSelectorsReadThePageAgain although the page itself is unchanged.
 func TestNewSelectorsReadThePageAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -31,6 +31,10 @@ func (e *LayoutError) Error() string {
 	return e.Why
 }
 
+// foundWithout is the repair of a page of the directory. It alone is no trouble:
+// whoever runs this can do nothing about it but what is done.
+const foundWithout = "the selectors of the directory find nothing: the list was found without them"
+
 const (
 	maxPage   = 2 << 20 // bytes of a page that are read: an honest one has 200 KB
 	maxRows   = 1000    // entries of a page: the first
@@ -77,7 +81,7 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 		p.listing = listing{}
 		if found, more, none := p.entries(""); none == nil {
 			entries, others, err = found, more, nil
-			n.once("the selectors of the directory find nothing: the list was found without them")
+			n.once(foundWithout)
 		}
 	}
 	if err != nil {
