@@ -38,6 +38,9 @@ func (p *Poller) readPage(n *visit, r fetch.Response, err error) (page tocsin.Pa
 		return page, errors.Is(err, errRefused) || ok && (e.Kind == fetch.KindTooLarge || e.Kind == fetch.KindBomb || e.Kind == fetch.KindBlocked || e.Kind == fetch.KindAddress)
 	}
 	page.At, page.URL = r.At, r.URL
+	if page.Why = elsewhere(n.url, r); page.Why != "" {
+		return page, true
+	}
 	switch kind := pageType(r); kind {
 	case "application/pdf":
 		page.State, page.Documents = tocsin.PagePDF, []string{cmp.Or(r.URL, n.url)}
@@ -57,6 +60,19 @@ func (p *Poller) readPage(n *visit, r fetch.Response, err error) (page tocsin.Pa
 		page.Why = err.Error()
 	}
 	return page, true
+}
+
+// elsewhere says how an answer is not what stands at an address; "" if it may be.
+func elsewhere(asked string, r fetch.Response) string {
+	if _, home := canonicalLink(r.URL); home {
+		if _, asksHome := canonicalLink(asked); !asksHome {
+			return "its address leads to the first page of the site"
+		}
+	}
+	if at := ledTo(asked, r.URL); at != "" {
+		return "its address leads to a page to log in or consent: " + at
+	}
+	return ""
 }
 
 // pageType is the media type of a body: what it is said to be, or what it looks
@@ -95,8 +111,14 @@ func (p *Poller) extract(page *tocsin.Page, n *visit, r fetch.Response) (err err
 	found = found.Without(p.visits.boilerplate(n.site, n.url, found.Text))
 	page.State, page.Lang, page.Documents = tocsin.PageRead, found.Lang, found.Documents
 	page.Text, page.Rest = cutText(found.Text, maxPageText), cutText(found.Rest, maxPageRest)
-	if len(page.Documents) > 0 && len(page.Text) < shortText && len(n.item.Text) < shortText {
+	switch {
+	case len(page.Text) >= shortText: // which a page that keeps us out has not
+	case len(page.Documents) > 0 && len(n.item.Text) < shortText:
 		page.State = tocsin.PagePDF
+	default:
+		if c, what := wall(n.url, r); c != "" {
+			*page = tocsin.Page{State: tocsin.PageUnread, At: page.At, URL: page.URL, Why: what}
+		}
 	}
 	return nil
 }

@@ -168,7 +168,7 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 		t.validators, t.listed = fetch.Validators{}, nil // they know nothing of what was just learned
 		return result{}, true
 	}
-	p.left(s.ID, &next)
+	p.left(s, &next)
 	p.keep(ctx, t, s, &next, t.after(s, r))
 	if !r.Pushed {
 		t.hints = d.hints

@@ -125,6 +125,7 @@ type page struct {
 	version int
 	body    []byte // instead of doc
 	kind    string // its Content-Type
+	to      string // where it leads
 	err     error
 	delay   time.Duration
 	moved   string
@@ -169,6 +170,9 @@ func (w *web) get(ctx context.Context, url string, v fetch.Validators) (fetch.Re
 	delay, err := p.delay, p.err
 	etag := fmt.Sprint("v", p.version)
 	r := fetch.Response{URL: url, Type: p.kind, Moved: p.moved, Validators: fetch.Validators{ETag: etag}, Unchanged: v.ETag == etag}
+	if p.to != "" {
+		r.URL = p.to
+	}
 	if !r.Unchanged && err == nil {
 		p.got++
 		if r.Body = p.body; r.Body == nil {

@@ -143,7 +143,7 @@ type recent struct {
 
 type recentKey struct {
 	source, item string // item is "" for a source's document
-	at           int64  // of a document: Unix nanoseconds
+	at           int64  // of a document: Unix nanoseconds; of a page: the revision
 }
 
 const recentBytes = 32 << 20
@@ -152,7 +152,7 @@ func keyOf(r tocsin.Raw) recentKey {
 	if r.Of == tocsin.RawDocument {
 		return recentKey{r.Source, "", r.At.UnixNano()}
 	}
-	return recentKey{r.Source, r.Item, 0}
+	return recentKey{r.Source, r.Item, int64(r.Rev)}
 }
 
 func (v *visits) remember(r tocsin.Raw) {
@@ -182,7 +182,7 @@ func (c *recent) add(r tocsin.Raw) {
 
 // find is the evidence of a kind for an item that is at hand.
 func (c *recent) find(x tocsin.Copy, of string) (tocsin.Raw, bool) {
-	r, ok := c.bodies[keyOf(tocsin.Raw{Source: x.Source, Item: x.Item, Of: of, At: x.Seen})]
+	r, ok := c.bodies[keyOf(tocsin.Raw{Source: x.Source, Item: x.Item, Rev: x.Rev, Of: of, At: x.Seen})]
 	r.Item, r.Rev = x.Item, x.Rev
 	return r, ok
 }

@@ -43,7 +43,8 @@ type visitKey struct{ source, item, what string }
 type visit struct {
 	visitKey
 	url   string
-	item  tocsin.Item // with forText
+	item  tocsin.Item // with forText; without its text until it is needed, if seq tells where that is
+	seq   uint64
 	rev   int
 	site  string
 	next  time.Time
@@ -60,7 +61,8 @@ const (
 	maxSites     = 2000                   // that are remembered
 	refusals     = 3                      // in a row after which a site's pages are left alone
 	refusedFor   = time.Hour
-	goneAgain    = time.Minute // between two looks that find nothing: a single 404 may be an accident
+	presenceFor  = 60 * 24 * time.Hour // after it was seen that an item of an alert is looked for
+	goneAgain    = time.Minute         // between two looks that find nothing: a single 404 may be an accident
 )
 
 var (
@@ -78,17 +80,21 @@ func (v *visits) init() {
 	v.unseen, v.pages = map[string]bool{}, map[string]uint64{}
 }
 
-// Visit has the page of a new item fetched and stored as its [tocsin.Page], and
-// then calls done; again means that it could not be stored. An item whose source
-// is not set, or that has no page of its own, is done at once.
-func (p *Poller) Visit(it tocsin.Item, done func(again bool)) {
+// Visit has the page of a new item, the record at seq of the log of items, fetched
+// and stored as its [tocsin.Page], and then calls done; again means that it could
+// not be stored. An item whose source is not set, or that has no page of its own, is
+// done at once.
+func (p *Poller) Visit(it tocsin.Item, seq uint64, done func(again bool)) {
 	p.init()
 	s, ours := p.source(it.Source)
 	if !ours || !worthAVisit(it.URL, s) {
 		done(false)
 		return
 	}
-	n := &visit{visitKey: visitKey{it.Source, it.ID, forText}, url: it.URL, item: it, rev: it.Rev, done: done}
+	n := &visit{visitKey: visitKey{it.Source, it.ID, forText}, url: it.URL, seq: seq, rev: it.Rev, done: done}
+	if p.Stored == nil {
+		n.item = it
+	}
 	p.visits.mu.Lock()
 	_, urgent := p.visits.alerts[it.Source][it.ID]
 	old := p.visits.add(n, urgent)
@@ -173,7 +179,8 @@ func (v *visits) want(c tocsin.Copy, s tocsin.Source, of string) {
 
 // left learns which entries are in a source's document: items of alerts that are
 // not any more are looked for.
-func (p *Poller) left(source string, st *State) {
+func (p *Poller) left(s tocsin.Source, st *State) {
+	source := s.ID
 	v := &p.visits
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -189,7 +196,7 @@ func (p *Poller) left(source string, st *State) {
 		switch {
 		case looking && !away:
 			v.drop(v.of[key])
-		case !looking && away && strings.HasPrefix(c.URL, "http"):
+		case !looking && away && worthAVisit(c.URL, s) && time.Since(c.Seen) < presenceFor:
 			v.add(&visit{visitKey: key, url: c.URL, rev: c.Rev, next: time.Now().Add(presenceLooks[0])}, false)
 		}
 	}
@@ -210,7 +217,7 @@ func (p *Poller) leftUnchanged(ctx context.Context, t *task, s tocsin.Source) {
 		}
 	}
 	next := t.state.clone()
-	p.left(s.ID, &next)
+	p.left(s, &next)
 	if next.Len() > keepEntries {
 		t.state = nil
 	}
@@ -354,6 +361,16 @@ func (n *visit) raw(r fetch.Response) tocsin.Raw {
 }
 
 func (p *Poller) lookForText(ctx context.Context, n *visit, r fetch.Response, err error) {
+	if p.Stored != nil && n.item.ID == "" {
+		it, err := p.Stored(ctx, n.seq)
+		if err != nil {
+			p.Slog.Warn("item not read for its page", "stage", "poll", "source", n.source, "err", err)
+			p.visits.end(n)
+			n.done(true)
+			return
+		}
+		n.item = it
+	}
 	page, final := p.readPage(n, r, err)
 	if !final && n.tries < len(textTries) && p.visits.again(n, textTries[n.tries]) {
 		return
@@ -376,6 +393,9 @@ func (p *Poller) lookForText(ctx context.Context, n *visit, r fetch.Response, er
 func (p *Poller) lookForPresence(ctx context.Context, n *visit, err error, now time.Time) {
 	code := statusOf(err)
 	switch {
+	case !p.visits.still(n, now):
+		p.visits.end(n)
+		return
 	case code != http.StatusNotFound && code != http.StatusGone:
 		n.gone = time.Time{}
 	case n.gone.IsZero() && code == http.StatusNotFound:
@@ -387,6 +407,18 @@ func (p *Poller) lookForPresence(ctx context.Context, n *visit, err error, now t
 		return
 	}
 	p.visits.again(n, presenceLooks[min(n.tries+1, len(presenceLooks)-1)])
+}
+
+// still reports whether an item of an alert is to be looked for any longer.
+func (v *visits) still(n *visit, now time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c, ok := v.alerts[n.source][n.visitKey.item]
+	if ok && now.Sub(c.Seen) > presenceFor {
+		delete(v.alerts[n.source], n.visitKey.item)
+		ok = false
+	}
+	return ok
 }
 
 func (p *Poller) withdraw(ctx context.Context, n *visit, now time.Time) {

@@ -60,7 +60,7 @@ func (d *desk) offer() {
 			continue
 		}
 		d.offered[key] = true
-		d.Visit(r.Item, func(again bool) {
+		d.Visit(r.Item, r.Seq, func(again bool) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			if again {
@@ -85,6 +85,11 @@ func (d *desk) alert(title string, lacks ...string) tocsin.Item {
 
 func (d *desk) serve(url, kind, body string) {
 	d.web.set(url, func(p *page) { p.kind, p.body, p.err = kind, []byte(body), nil })
+}
+
+// redirect has an address lead to another.
+func (d *desk) redirect(url, to, body string) {
+	d.web.set(url, func(p *page) { p.kind, p.body, p.to = "text/html", []byte(body), to })
 }
 
 func (d *desk) fail(url string, status int) {
@@ -223,6 +228,13 @@ func TestPagesThatCannotBeReadSayWhy(t *testing.T) {
 		{"a page that only links a PDF", func(d *desk, url string) {
 			d.serve(url, "text/html", `<p>Read our statement</p><a href="/files/note.pdf">here</a>`)
 		}, tocsin.PagePDF, "/files/note.pdf", 1},
+		{"a page that keeps us out", func(d *desk, url string) {
+			d.serve(url, "text/html", `<html><head><title>Just a moment...</title></head><body><p>Checking your browser</p></body></html>`)
+		}, tocsin.PageUnread, "keeps programs out", 1},
+		{"the first page of the site", func(d *desk, url string) { d.redirect(url, "https://pages.example/", article(long)) }, tocsin.PageUnread, "leads to the first page", 1},
+		{"a page to log in", func(d *desk, url string) {
+			d.redirect(url, "https://sso.pages.example/login?back=1", article(long))
+		}, tocsin.PageUnread, "log in or consent", 1},
 		{"an image", func(d *desk, url string) { d.serve(url, "image/png", "\x89PNG") }, tocsin.PageUnread, "it is image/png", 1},
 		{"not there", func(d *desk, url string) { d.fail(url, 404) }, tocsin.PageGone, "", 4},
 		{"refused", func(d *desk, url string) { d.fail(url, 403) }, tocsin.PageUnread, "status", 1},
@@ -324,6 +336,29 @@ func TestEvidenceIsWhatWasFetchedAndIsKeptOnce(t *testing.T) {
 		}
 		if n := d.web.page(s.URL).got; n != 2 {
 			t.Errorf("the document was fetched %d times", n)
+		}
+		d.stop()
+	})
+}
+
+func TestEvidenceOfARevisionIsNotThatOfTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		d := newDesk(t, s)
+		d.begin(t, s)
+		e := entryAt(2, "pages.example")
+		d.serve(e.URL, "text/html", article(long))
+		d.tell(s, e)
+		after(time.Minute)
+		d.serve(e.URL, "text/html", article(long, "Corrected."))
+		e.Text += " Corrected."
+		d.web.publish(s.URL, e, entryAt(1, hostOf(s.URL)))
+		after(2 * time.Minute)
+		d.alert(e.Title, tocsin.RawPage) // before the page of the revision was fetched
+		d.offer()
+		after(time.Minute)
+		if len(d.raws) != 1 || d.raws[0].Rev != 2 || !strings.Contains(string(d.raws[0].Body), "Corrected.") {
+			t.Errorf("evidence %+v", d.raws)
 		}
 		d.stop()
 	})
@@ -433,6 +468,28 @@ func TestVanishedItemIsLookedForFirstOftenThenDaily(t *testing.T) {
 		if n := len(d.web.asked(e.URL)) - 1; n < 12 || n > 15 {
 			t.Errorf("looked for %d times in ten days, want at once, after 10 minutes, 1 hour, 6 hours and then daily", n)
 		}
+		after(presenceFor)
+		asked := len(d.web.asked(e.URL))
+		after(5 * 24 * time.Hour)
+		if n := len(d.web.asked(e.URL)) - asked; n != 0 {
+			t.Errorf("looked for %d times after %v", n, presenceFor)
+		}
+		d.stop()
+	})
+}
+
+func TestWhatIsTakenAwayLaterIsWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		d := newDesk(t, s)
+		d.begin(t, s)
+		e := entryAt(2, "pages.example")
+		d.serve(e.URL, "text/html", article(long))
+		d.tell(s, e)
+		after(time.Minute)
+		d.alert(e.Title)
+		d.tell(s)
+		after(10 * 24 * time.Hour)
 		d.fail(e.URL, 410)
 		after(25 * time.Hour)
 		items := d.mem.items(s.ID)

@@ -23,7 +23,7 @@ type pages struct {
 	book *book
 	log  *slog.Logger
 
-	visit func(it tocsin.Item, done func(again bool))
+	visit func(it tocsin.Item, seq uint64, done func(again bool))
 	watch func(c tocsin.Copy, lacks []string)
 
 	mu   sync.Mutex
@@ -32,10 +32,10 @@ type pages struct {
 
 const (
 	pagesConsumer = "pages"
-	pagesInHand   = 512              // pages a process has to fetch at most
-	pagesWait     = 30 * time.Second // after which another process fetches what one has in hand and died with
-	pagesAgain    = 2 * time.Second  // after which an item that is not ours is offered again
-	pagesBack     = time.Hour        // how far back a first start looks for items without a page
+	pagesInHand   = 10_000          // pages that wait at most: many new items of one slow site must not keep others from theirs
+	pagesWait     = 5 * time.Minute // after which another process fetches what one has in hand and died with
+	pagesAgain    = 2 * time.Second // after which an item that is not ours is offered again
+	pagesBack     = time.Hour       // how far back a first start looks for items without a page
 )
 
 func (p *pages) run(ctx context.Context) error {
@@ -133,13 +133,14 @@ func (p *pages) offer(ctx context.Context, msg jetstream.Msg, before uint64) err
 	if err != nil {
 		return err
 	}
-	if seq := meta.Sequence.Stream; seq <= before || meta.NumDelivered > 1 {
+	seq := meta.Sequence.Stream
+	if seq <= before || meta.NumDelivered > 1 {
 		if settled, err := p.logs.settled(ctx, it, seq); settled || err != nil {
 			return errors.Join(err, msg.Ack())
 		}
 	}
 	p.hold(msg, true)
-	p.visit(it, func(again bool) {
+	p.visit(it, seq, func(again bool) {
 		p.hold(msg, false)
 		if again {
 			_ = msg.NakWithDelay(pagesAgain)

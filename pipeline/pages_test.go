@@ -17,7 +17,7 @@ type visitor struct {
 	lacks   map[string][]string
 }
 
-func (v *visitor) visit(it tocsin.Item, done func(bool)) {
+func (v *visitor) visit(it tocsin.Item, _ uint64, done func(bool)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.offered, v.done = append(v.offered, it.ID), append(v.done, done)

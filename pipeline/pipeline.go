@@ -59,9 +59,9 @@ type Config struct {
 	// in order, whenever they change. Nil means nothing.
 	Sources func(added []tocsin.Source)
 
-	// Visit has the page of a new item fetched and stored, and then calls done;
+	// Visit has the page of a new item, at seq of ITEMS, fetched and stored, and then calls done;
 	// again means that it is another process's to fetch. Nil means that no page is.
-	Visit func(it tocsin.Item, done func(again bool))
+	Visit func(it tocsin.Item, seq uint64, done func(again bool))
 	// Watch is told of every item of an alert, and of what evidence for it is to be
 	// kept and is not. Required with Visit.
 	Watch func(c tocsin.Copy, lacks []string)

@@ -142,6 +142,13 @@ func (c *canary) ready() error {
 	return c.trouble
 }
 
+// restart counts from a time on.
+func (c *canary) restart(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.began = now
+}
+
 func (c *canary) newest() pipeline.Canary {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,12 +162,18 @@ func (s *service) watchCanary(ctx context.Context) error {
 	defer tick.Stop()
 	stuck := standstill{}
 	var beat time.Time
+	looked := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+		if now := time.Now(); now.Sub(looked) > 4*canaryLook { // the machine slept, and so did the canary
+			s.canary.restart(now)
+			stuck = standstill{}
+		}
+		looked = time.Now()
 		err := s.lookForCanary(ctx, &stuck)
 		switch {
 		case ctx.Err() != nil:
@@ -197,10 +210,12 @@ func (s *service) lookForCanary(ctx context.Context, stuck *standstill) error {
 
 // overdue says where the newest canary was lost if none came through for long.
 func (c *canary) overdue(last pipeline.Canary, now time.Time) error {
+	c.mu.Lock()
 	since := last.Sent
 	if since.Before(c.began) {
 		since = c.began
 	}
+	c.mu.Unlock()
 	if now.Sub(since) <= canaryStale {
 		return nil
 	}

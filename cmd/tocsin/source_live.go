@@ -31,7 +31,7 @@ func (s *service) setSources() {
 }
 
 // visit has the page of a new item fetched, if its source is ours to poll.
-func (s *service) visit(it tocsin.Item, done func(again bool)) {
+func (s *service) visit(it tocsin.Item, seq uint64, done func(again bool)) {
 	s.mu.Lock()
 	mine := s.taken(it.Source)
 	var watched bool
@@ -40,7 +40,7 @@ func (s *service) visit(it tocsin.Item, done func(again bool)) {
 	}
 	s.mu.Unlock()
 	if mine {
-		s.poller.Visit(it, done)
+		s.poller.Visit(it, seq, done)
 		return
 	}
 	done(watched)
