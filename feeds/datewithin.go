@@ -136,7 +136,7 @@ func timeEnd(s string, tokens []dateToken, from int) int {
 		if i > 0 {
 			before = tokens[i-1].end
 		}
-		if k.start-before > 4 || strings.ContainsAny(s[before:k.start], "+:;()") {
+		if k.start-before > 5 || strings.ContainsAny(s[before:k.start], "+:;()") {
 			return from
 		}
 		if k.number && k.end < len(s) && s[k.end] == ':' && digitAt(s, k.end+1) {

@@ -20,6 +20,7 @@ const (
 	maxGroups = 24  // that are looked at closely
 	maxScored = 120 // rows of each
 	maxClimb  = 12  // levels from a link to its row
+	maxBlocks = 4   // that may be the list
 )
 
 // A linkGroup are the links that stand alike.
@@ -29,8 +30,8 @@ type linkGroup struct {
 	aside int // how many stand in what is called a menu, footer …
 }
 
-// detect finds the rows of the list, or none.
-func (p *pageReader) detect() []row {
+// detect finds the rows of the blocks that look like lists, the likeliest first.
+func (p *pageReader) detect() (blocks [][]row) {
 	w := linkWalk{groups: map[uint64]*linkGroup{}, links: map[*html.Node]int{}}
 	w.count(p.body)
 	w.walk(p.body, 1, false)
@@ -41,15 +42,26 @@ func (p *pageReader) detect() []row {
 		}
 	}
 	slices.SortStableFunc(groups, func(a, b *linkGroup) int { return cmp.Compare(b.rank(), a.rank()) })
-	var best []row
-	most := 0.0
+	type scored struct {
+		rows  []row
+		score float64
+	}
+	var all []scored
 	for _, g := range groups[:min(len(groups), maxGroups)] {
 		rows := rowsOf(g.links[:min(len(g.links), maxRows)])
-		if score := p.score(rows); score > most {
-			best, most = rows, score
+		if score := p.score(rows); score > 0 {
+			all = append(all, scored{rows, score})
 		}
 	}
-	return withSiblings(best)
+	slices.SortStableFunc(all, func(a, b scored) int { return cmp.Compare(b.score, a.score) })
+	taken := map[*html.Node]bool{}
+	for _, s := range all {
+		if !taken[s.rows[0].node] && len(blocks) < maxBlocks { // its images make a group of their own
+			blocks = append(blocks, withSiblings(s.rows))
+			taken[s.rows[0].node] = true
+		}
+	}
+	return blocks
 }
 
 func (g *linkGroup) rank() int {
@@ -241,9 +253,9 @@ func (p *pageReader) score(rows []row) float64 {
 	weights := make([]int, 0, n)
 	dated := 0
 	for _, r := range rows {
-		address := p.address(attrOf(r.link.Attr, "href"))
+		address, _, _ := strings.Cut(p.address(attrOf(r.link.Attr, "href")), "#") // comments of a page are none
 		title := p.headline(r)
-		if address == "" || title == "" || isMore(title) {
+		if address == "" || title == "" || isMore(title) || isPage(title) {
 			continue
 		}
 		titles[title], links[address] = true, true

@@ -11,16 +11,18 @@ import (
 
 // A Document is what a source published at one moment.
 type Document struct {
-	Kind     string   `json:"kind"`     // "rss", "atom", "json", "page" or "sitemap"
-	Encoding string   `json:"encoding"` // what it was decoded from: "utf-8", "windows-1251" …
-	Repairs  []string `json:"repairs"`  // what had to be done to read it, each a short sentence; never nil
-	Cut      bool     `json:"-"`        // it ended before its end: entries may be missing
-	Feed     Feed     `json:"feed"`
-	Items    []Entry  `json:"items"`          // in document order; never nil
-	More     []string `json:"more,omitempty"` // documents that hold further entries, the likeliest to have new ones first
-	Beyond   []Entry  `json:"-"`              // entries that are too many for Items, and too old to be new by their dates
-	hints    hints
-	context  uint64 // of the memo that its entries can be remembered in; 0 none
+	Kind     string    `json:"kind"`     // "rss", "atom", "json", "page" or "sitemap"
+	Encoding string    `json:"encoding"` // what it was decoded from: "utf-8", "windows-1251" …
+	Repairs  []string  `json:"repairs"`  // what had to be done to read it, each a short sentence; never nil
+	Cut      bool      `json:"-"`        // it ended before its end: entries may be missing
+	Feed     Feed      `json:"feed"`
+	Items    []Entry   `json:"items"`          // in document order; never nil
+	More     []string  `json:"more,omitempty"` // documents that hold further entries, the likeliest to have new ones first
+	Others   [][]Entry `json:"-"`              // what the entries are if it is not Items that was read before: other blocks of a page
+	Beyond   []Entry   `json:"-"`              // entries that are too many for Items, and too old to be new by their dates
+
+	hints   hints
+	context uint64 // of the memo that its entries can be remembered in; 0 none
 }
 
 // A Feed is what a document says of itself.

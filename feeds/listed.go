@@ -148,6 +148,32 @@ func (t *task) sift(s tocsin.Source, d *Document, first bool) {
 	t.sighting.seen = append(t.sighting.seen, hashes...)
 }
 
+// keepTo takes the block of a page that was read before for its list, where
+// another looks more like one now: all of its entries would seem new.
+func (t *task) keepTo(s tocsin.Source, d *Document) {
+	if len(d.Others) == 0 || !t.state.Read || t.state.linked(s, d.Items) > 0 {
+		return
+	}
+	for _, block := range d.Others {
+		if t.state.linked(s, block) > 0 {
+			d.Items = block
+			return
+		}
+	}
+}
+
+// linked counts the entries whose links are known.
+func (st *State) linked(s tocsin.Source, entries []Entry) (n int) {
+	var f folder
+	for i := range entries {
+		link, _ := canonicalLink(entries[i].URL)
+		if st.find(f.hash(s.ID, aliasLink, link)) >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
 const (
 	manyEntries = 8                  // of a page, of which a few may not go unnoticed
 	shrunkFor   = 7 * 24 * time.Hour // after which a short page is taken for what the page is now

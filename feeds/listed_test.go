@@ -86,6 +86,29 @@ func TestPageWithoutItsEntriesIsSaidToHaveChanged(t *testing.T) {
 	})
 }
 
+// TestDetectionKeepsToItsList: when another block of the page looks more like a
+// list than the one that was read so far, it is still that one.
+func TestDetectionKeepsToItsList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, s, serve := listedBench(t, "page", tocsin.Listing{})
+		page := func(list, other []string) []byte {
+			return []byte(string(listPage("item", list...)) + "<section>" + strings.ReplaceAll(string(listPage("event", other...)), "<h3>", "<h2>") + "</section>")
+		}
+		events := []string{"Exhibition of old maps", "A concert in the hall", "Open day of the archive"}
+		serve(s.URL, page(numbered(0, 12), events))
+		b.start(t)
+		after(70 * time.Second)
+		for i := range 20 {
+			events = append(events, fmt.Sprintf("A long title of an event in the house and the garden, number %d of them", i))
+		}
+		serve(s.URL, page(numbered(-1, 4), events))
+		after(70 * time.Second)
+		if got := b.titles(s.ID); !slices.Equal(got, numbered(-1, 0)) {
+			t.Errorf("new %q", got)
+		}
+	})
+}
+
 // TestNewSelectorsReadThePageAgain although the page itself is unchanged.
 func TestNewSelectorsReadThePageAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -71,12 +71,12 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 	if p.dates.lang == "" {
 		p.dates.lang, _, _ = strings.Cut(strings.ToLower(t.lang), "-")
 	}
-	entries, err := p.entries(src.Listing.Entry)
+	entries, others, err := p.entries(src.Listing.Entry)
 	if _, gone := errors.AsType[*LayoutError](err); gone && src.Builtin && sel.entry != nil {
 		// Nobody here can mend what the directory says: a list that stands out is better than none.
 		p.listing = listing{}
-		if found, none := p.entries(""); none == nil {
-			entries, err = found, nil
+		if found, more, none := p.entries(""); none == nil {
+			entries, others, err = found, more, nil
 			n.once("the selectors of the directory find nothing: the list was found without them")
 		}
 	}
@@ -89,7 +89,7 @@ func ParsePage(src tocsin.Source, r fetch.Response) (doc Document, err error) {
 	if len(entries) == maxRows {
 		n.once("has more than %d entries: read the first", maxRows-1)
 	}
-	doc = Document{Kind: "page", Encoding: encoding, Repairs: n.sentences(), Cut: r.Cut || t.cut || long, Items: entries}
+	doc = Document{Kind: "page", Encoding: encoding, Repairs: n.sentences(), Cut: r.Cut || t.cut || long, Items: entries, Others: others}
 	doc.Feed = Feed{Title: cutText(oneLine(strings.TrimSpace(t.title)), maxShort), Lang: cutText(t.lang, 35)}
 	if p.own != nil {
 		doc.Feed.Link = p.own.String()
@@ -134,8 +134,27 @@ type row struct {
 	near []*html.Node // beside node, where its date may stand
 }
 
-func (p *pageReader) entries(entry string) ([]Entry, error) {
-	rows := p.rows()
+// entries are those of the list, and of the blocks that may be it instead.
+func (p *pageReader) entries(entry string) (out []Entry, others [][]Entry, err error) {
+	if p.listing.entry != nil {
+		rows := p.rows()
+		if out, err = p.read(rows); err == nil {
+			err = p.fault(entry, len(rows), out)
+		}
+		return out, nil, err
+	}
+	for i, rows := range p.detect() {
+		block, _ := p.read(rows)
+		if i == 0 {
+			out = block
+		} else {
+			others = append(others, block)
+		}
+	}
+	return out, others, p.fault(entry, 0, out)
+}
+
+func (p *pageReader) read(rows []row) ([]Entry, error) {
 	list := entryList{at: map[string][]int{}}
 	for _, r := range rows {
 		if e, ok := p.entry(r); ok {
@@ -145,19 +164,15 @@ func (p *pageReader) entries(entry string) ([]Entry, error) {
 			return nil, &LayoutError{Why: "the selectors of listing cost too much on this page: write them with classes and without .. and ancestor::"}
 		}
 	}
-	out := newestFirst(list.all[:min(len(list.all), maxRows)])
-	return out, p.fault(entry, len(rows), out)
+	return newestFirst(list.all[:min(len(list.all), maxRows)]), nil
 }
 
 // maxNested is how many entries may stand around an entry. Where a selector finds
 // all that is within its entries too, they would cost more than the page.
 const maxNested = 2
 
-// rows are the places of the entries, by selector or found out.
+// rows are the places of the entries by selector.
 func (p *pageReader) rows() (rows []row) {
-	if p.listing.entry == nil {
-		return p.detect()
-	}
 	around := map[*html.Node]int{} // entries around an entry, and itself
 	nodes := map[*html.Node]bool{}
 	for _, f := range p.listing.entry.find(p.root, &p.meter) {
@@ -362,7 +377,7 @@ func isHeading(n *html.Node) bool {
 func (p *pageReader) headline(r row) string {
 	for d := range below(r.node) {
 		if isHeading(d) {
-			if s := textOf(maxShort, d); weight(s) >= 4 {
+			if s := textOf(maxShort, d); weight(s) >= 4 && p.onlyDate(s) == "" {
 				return s
 			}
 		}

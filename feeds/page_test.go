@@ -172,6 +172,7 @@ func TestListIsFoundAmongMenus(t *testing.T) {
 		"a card is a link":    {"en", `<section>` + rows(`<a class="tile" href="/n/%[1]d"><span>0%[3]d.01.2024</span><span>%[2]s</span><p>A teaser that says more of what it is about.</p></a>`, english...) + `</section>`},
 		"rows of a table":     {"en", `<table>` + rows(`<tr class="row%[1]d"><td>2024-01-0%[3]d</td><td><a href="/n/%[1]d">%[2]s</a></td></tr>`, english...) + `</table>`},
 		"terms and dates":     {"en", `<dl>` + rows(`<dt>%[3]d January 2024</dt><dd><a href="/n/%[1]d">%[2]s</a></dd>`, english...) + `</dl>`},
+		"a date as heading":   {"en", `<div>` + rows(`<article><h4>0%[3]d.01.2024 – 00:00</h4><a href="/n/%[1]d">%[2]s</a></article>`, english...) + `</div>`},
 		"headings alone":      {"en", `<div id="content">` + rows(`<h2><a href="/n/%[1]d">%[2]s</a></h2><p class="date">Published %[3]d January 2024 | Press</p>`, english...) + `</div>`},
 		"one row differs":     {"en", `<div>` + rows(`<div class="row-%[1]d item"><a href="/n/%[1]d">%[2]s</a> 0%[3]d.01.2024</div>`, english[:3]...) + `<div class="item"><strong><a href="/n/4">New envoy takes up office</a></strong> 06.01.2024</div></div>`},
 		"item tags not ended": {"en", `<ul class=news>` + rows(`<li>0%[3]d/01/2024 <a href=/n/%[1]d>%[2]s</a>`, english...) + `</ul>`},
@@ -189,7 +190,12 @@ func TestListIsFoundAmongMenus(t *testing.T) {
 			}
 		}
 	}
-	for name, list := range map[string]string{"no list": "<p>Welcome to the ministry.</p>", "two entries": rows(`<h2><a href="/n/%[1]d">%[2]s</a></h2>%[3]d January 2024`, english[:2]...)} {
+	for name, list := range map[string]string{
+		"no list":     "<p>Welcome to the ministry.</p>",
+		"comments":    rows(`<h3><a href="/about#c%[1]d">%[2]s</a></h3>%[3]d January 2024`, english...),
+		"references":  rows(`<li><a href="https://o.example/%[1]d">https://o.example/a-long-name-of-a-page/%[2]s</a> %[3]d January 2024`, english...),
+		"two entries": rows(`<h2><a href="/n/%[1]d">%[2]s</a></h2>%[3]d January 2024`, english[:2]...),
+	} {
 		_, err := ParsePage(tocsin.Source{}, fetch.Response{Body: fmt.Appendf(nil, around, "en", list), URL: "https://mfa.example/en/news"})
 		if err == nil || !strings.Contains(err.Error(), "listing.entry") {
 			t.Errorf("%s: %v, want an error that says how to give selectors", name, err)

@@ -146,6 +146,7 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 	case len(d.Beyond) > 0:
 		t.sift(s, &d, len(t.listing(s).seen) == 0)
 	}
+	t.keepTo(s, &d)
 	shrunk := t.shrunk(s, &d, at)
 	items, next, notes := p.decide(t, s, r, &d, at)
 	if len(items) > 0 {

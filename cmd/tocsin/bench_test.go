@@ -46,9 +46,10 @@ func build(b testing.TB, pkg string) string {
 	return name
 }
 
-// serveFeeds starts the feed server and returns its addresses.
-func serveFeeds(b *testing.B) []string {
-	cmd := exec.Command(build(b, "./testdata/feedserver"), strconv.Itoa(benchHosts), strconv.Itoa(benchFeeds))
+// serveFeeds starts the feed server and returns its addresses. With a file for
+// its certificate it speaks TLS.
+func serveFeeds(b *testing.B, certificate ...string) []string {
+	cmd := exec.Command(build(b, "./testdata/feedserver"), append([]string{strconv.Itoa(benchHosts), strconv.Itoa(benchFeeds)}, certificate...)...)
 	in, _ := cmd.StdinPipe()
 	out, _ := cmd.StdoutPipe()
 	if err := cmd.Start(); err != nil {
@@ -233,12 +234,22 @@ func BenchmarkResident(b *testing.B) {
 // BenchmarkUnchanged is what 1,000 polls cost that find nothing new, as fast as
 // they go: the whole service in this process, the feeds in another.
 func BenchmarkUnchanged(b *testing.B) {
-	addrs := serveFeeds(b)
-	for _, path := range []string{"v", "n"} {
-		b.Run(map[string]string{"v": "validators", "n": "hash"}[path], func(b *testing.B) {
-			cfg, err := newLoader(builtinWatchlists).Load(filepath.Join(benchConfig(b, addrs, path), "tocsin.yaml"))
+	certificate := filepath.Join(b.TempDir(), "certificate.pem")
+	plain, secure := serveFeeds(b), serveFeeds(b, certificate)
+	for _, way := range []struct {
+		name, path, scheme string
+		addrs              []string
+	}{{"validators", "v", "http", plain}, {"hash", "n", "http", plain}, {"validators-tls", "v", "https", secure}, {"hash-tls", "n", "https", secure}} {
+		b.Run(way.name, func(b *testing.B) {
+			cfg, err := newLoader(builtinWatchlists).Load(filepath.Join(benchConfig(b, way.addrs, way.path), "tocsin.yaml"))
 			if err != nil {
 				b.Fatal(err)
+			}
+			for i := range cfg.Sources {
+				cfg.Sources[i].URL = strings.Replace(cfg.Sources[i].URL, "http:", way.scheme+":", 1)
+			}
+			if way.scheme == "https" {
+				cfg.Fetch.CA = certificate
 			}
 			s, err := newService(b.Context(), cfg, serviceOptions{Log: slog.New(slog.DiscardHandler), Terminal: io.Discard, Poll: true})
 			if err != nil {

@@ -16,6 +16,8 @@ var families = []struct{ name, kind, help string }{
 	{"tocsin_items_total", "counter", "Items stored, by kind of source."},
 	{"tocsin_canary_age_seconds", "gauge", "Time since the newest canary that came through was published."},
 	{"tocsin_canary_seconds", "gauge", "Time that it took, from its fetch to its destination and back."},
+	{"tocsin_match_disagreements_total", "counter", "Matches of the fast matcher that the exact one does not confirm."},
+	{"tocsin_pushes_total", "counter", "What hubs sent, by result."},
 	{"tocsin_pages_total", "counter", "Pages of new items, by what became of them."},
 	{"tocsin_items_matched_total", "counter", "Items that the match stage is done with."},
 	{"tocsin_quarantined_total", "counter", "Items that could not be matched."},

@@ -113,6 +113,9 @@ func TestEveryMetricIsDescribed(t *testing.T) {
 			}
 		}
 		for name := range told {
+			if !strings.Contains(text, "# HELP "+name+" ") {
+				t.Errorf("%s has no help text", name)
+			}
 			if _, ok := described[name]; !ok {
 				t.Errorf("%s is told and not described", name)
 			}

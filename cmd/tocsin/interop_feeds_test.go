@@ -180,7 +180,7 @@ func watchAll(t *testing.T, site string, names []string) {
 	bad := 0
 	for _, s := range lines[feeds.SourceStatus](t, must(t, program(t, append(args, "source", "status", "--json")...))) {
 		switch {
-		case s.Condition == feeds.NotFeed || s.Condition == feeds.ParseFailed:
+		case s.Condition == feeds.NotFeed || s.Condition == feeds.ParseFailed || s.Condition == feeds.Blocked:
 			bad++
 			t.Logf("%s: %s: %s", s.Source.URL, s.Condition, s.Err)
 		case s.Polls[feeds.PollRead] != 1 || s.Polls[feeds.PollUnchanged] == 0 || s.Failures > 0:

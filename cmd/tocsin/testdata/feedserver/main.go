@@ -1,13 +1,14 @@
 // Command feedserver serves generated feeds on loopback for benchmarks, in a
 // process of its own so that its CPU time is not counted:
 //
-//	feedserver HOSTS FEEDS
+//	feedserver HOSTS FEEDS [CERTIFICATE]
 //
 // Each of FEEDS is about 90 KB with 40 items, RSS and Atom by turns, in gzip. They
 // are divided among HOSTS loopback addresses and served twice: under /v/ with
 // validators, under /n/ without. Under /g/ each has one new item without a page, and
 // one less of the old, whenever a line is read from standard input. The addresses are printed, one a
-// line; the process ends with its standard input.
+// line; the process ends with its standard input. With CERTIFICATE they are served over TLS,
+// by a certificate that is written into that file.
 package main
 
 import (
@@ -15,15 +16,23 @@ import (
 	"bytes"
 	"cmp"
 	"compress/gzip"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"log"
-	"math/rand/v2"
+	"math/big"
+	mrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 const items = 40
@@ -42,12 +51,19 @@ func main() {
 	grown := &growing{bodies: make([][]byte, feeds)}
 	grown.grow()
 	h := handler(bodies, grown)
+	var secure *tls.Config
+	if len(os.Args) > 3 {
+		secure = certified(os.Args[3], hosts)
+	}
 	for i := range hosts {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.1.%d.%d:0", i/200, i%200+1))
+		l, err := net.Listen("tcp", address(i)+":0")
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println(l.Addr())
+		if secure != nil {
+			l = tls.NewListener(l, secure)
+		}
 		go func() { log.Fatal(http.Serve(l, h)) }()
 	}
 	fmt.Println()
@@ -55,6 +71,28 @@ func main() {
 		grown.grow()
 		fmt.Println("grown")
 	}
+}
+
+func address(host int) string { return fmt.Sprintf("127.1.%d.%d", host/200, host%200+1) }
+
+// certified makes a certificate for the addresses of hosts and writes it to a file.
+func certified(file string, hosts int) *tls.Config {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		log.Fatal(err)
+	}
+	c := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	for i := range hosts {
+		c.IPAddresses = append(c.IPAddresses, net.ParseIP(address(i)))
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
 // growing are the feeds under /g/.
@@ -70,7 +108,7 @@ func (g *growing) grow() {
 		var b bytes.Buffer
 		begin(&b, n)
 		for i := g.rounds + items - 1; i >= g.rounds; i-- {
-			entry(&b, rand.New(rand.NewPCG(uint64(n), uint64(i))), n, i, "")
+			entry(&b, mrand.New(mrand.NewPCG(uint64(n), uint64(i))), n, i, "")
 		}
 		end(&b, n)
 		next[n] = pack(b.Bytes())
@@ -120,7 +158,7 @@ func pack(b []byte) []byte {
 }
 
 func feed(n int) []byte {
-	r := rand.New(rand.NewPCG(uint64(n), 7))
+	r := mrand.New(mrand.NewPCG(uint64(n), 7))
 	var b bytes.Buffer
 	begin(&b, n)
 	for i := range items {
@@ -147,7 +185,7 @@ func end(b *bytes.Buffer, n int) {
 }
 
 // entry writes an entry; link is "" for one without a page.
-func entry(b *bytes.Buffer, r *rand.Rand, n, i int, link string) {
+func entry(b *bytes.Buffer, r *mrand.Rand, n, i int, link string) {
 	var text bytes.Buffer
 	for text.Len() < 2000 {
 		text.WriteString("&lt;p&gt;")
