@@ -22,6 +22,9 @@ import (
 // publicConns bounds connections at listen.public: whoever opens more waits.
 const publicConns = 256
 
+// settleFor is how long the list of sources has to stay as it is.
+const settleFor = 30 * time.Second
+
 // newHubs is what subscribes sources of kind websub, nil where hubs cannot reach
 // us.
 func (s *service) newHubs(ctx context.Context) (*feeds.Subscriber, error) {
@@ -36,13 +39,20 @@ func (s *service) post(ctx context.Context, hub string, form url.Values) (string
 	return s.outside.Load().fetch.Post(ctx, hub, form)
 }
 
-// leaveHubs ends the subscriptions of sources that are no longer watched.
+// leaveHubs ends the subscriptions of sources that are no longer watched, once the
+// list of sources has settled: at the start it comes in parts.
 func (s *service) leaveHubs(ctx context.Context) error {
+	var sources []tocsin.Source
+	settled := time.NewTimer(settleFor)
+	settled.Stop()
+	defer settled.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case sources := <-s.watched:
+		case sources = <-s.watched:
+			settled.Reset(settleFor)
+		case <-settled.C:
 			s.poller.Hubs.Keep(ctx, sources)
 		}
 	}
