@@ -45,6 +45,10 @@ func Read(page, address string) (Page, error) {
 	if len(page) > MaxBytes {
 		page, p.Cut = strings.ToValidUTF8(page[:MaxBytes], ""), true
 	}
+	if dense(page) {
+		p.Text = joined(flat(page))
+		return p, nil
+	}
 	doc, err := html.Parse(strings.NewReader(page))
 	if err != nil {
 		p.Text = joined(flat(page)) // deeper than a page that people can read
@@ -62,6 +66,11 @@ func Read(page, address string) (Page, error) {
 	p.Text, p.Rest = joined(main), joined(without(all, main))
 	return p, nil
 }
+
+// dense reports whether a page holds so many tags for its size that to build and
+// rate its tree would cost several times what a page of its size does. Pages for
+// people have a tag in 20 bytes or more.
+func dense(page string) bool { return strings.Count(page, "<") > len(page)/12+2000 }
 
 // describe reads what the page says of itself, and finds its documents.
 func (p *Page) describe(doc *html.Node, base *url.URL) {
