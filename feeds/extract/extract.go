@@ -78,6 +78,7 @@ func (p *Page) describe(doc *html.Node, base *url.URL) {
 		if n.Type != html.ElementNode {
 			continue
 		}
+		shorten(n)
 		switch n.DataAtom {
 		case atom.Html:
 			p.Lang = strings.TrimSpace(attr(n, "lang"))
@@ -91,6 +92,18 @@ func (p *Page) describe(doc *html.Node, base *url.URL) {
 			}
 		case atom.A:
 			p.document(absolute(base, attr(n, "href")))
+		}
+	}
+}
+
+// maxClass is how much of a class or id is read. Each rule of readability looks
+// for its words in all of it.
+const maxClass = 512
+
+func shorten(n *html.Node) {
+	for i, a := range n.Attr {
+		if (a.Key == "class" || a.Key == "id") && len(a.Val) > maxClass {
+			n.Attr[i].Val = strings.ToValidUTF8(a.Val[:maxClass], "")
 		}
 	}
 }
