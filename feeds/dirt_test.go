@@ -73,11 +73,11 @@ func TestFurtherDirtLosesNoWholeEntry(t *testing.T) {
 		{"DTD with entities", []byte(good[:root] + `<!DOCTYPE rss [<!ENTITY eac "é"><!ENTITY % x SYSTEM "file:///x">]>` + "\n" + good[root:]), ""},
 		{"a processing instruction not closed", []byte(good[:root] + "<?xml-stylesheet href='a.xsl' >\n" + good[root:]), ""},
 		{"cut within a word of two bytes", []byte(good[:strings.LastIndex(good, "é")+1]), "first"},
-		{"declared as UTF-7", []byte(fmt.Sprintf(twoItems, "utf-7")), ""},
+		{"declared as UTF-7", fmt.Appendf(nil, twoItems, "utf-7"), ""},
 		{"mark of UTF-8 in latin-1", []byte("ï»¿" + good), ""},
 		{"mark of UTF-16 before UTF-8", append([]byte{0xff, 0xfe}, good...), ""},
 		{"UTF-16 with an odd byte last", append(append([]byte{0xff, 0xfe}, utf16Bytes(fmt.Sprintf(twoItems, "utf-16"), false)...), '\n'), ""},
-		{"whole feed as a JSON string", []byte(fmt.Sprintf("%q", good)), ""},
+		{"whole feed as a JSON string", fmt.Appendf(nil, "%q", good), ""},
 		{"head left out", []byte(good[channel:]), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,5 +106,14 @@ func TestFurtherDirtLosesNoWholeEntry(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTextThatOnlyLooksEncodedTwiceIsLeftAlone(t *testing.T) {
+	for _, title := range []string{"Ã©", "Ã© und é: Ã©", "Ãœber Ã©, 日本"} {
+		doc, err := ParseFeed(tocsin.Source{}, fetch.Response{Body: []byte("<rss><channel><item><title>" + title + "</title></item></channel></rss>")})
+		if err != nil || len(doc.Items) != 1 || doc.Items[0].Title != title || len(doc.Repairs) != 0 {
+			t.Errorf("%q is read as %+v, %v", title, doc.Items, err)
+		}
 	}
 }
