@@ -159,7 +159,7 @@ func sentence(pieces []string, seed uint64, n int) string {
 // TestWhatHostileDocumentsCost prints for each reader the CPU time and memory of
 // the worst document beside an honest one of the same size, in KiB, that
 // TOCSIN_HOSTILE_KIB names, over all families and TOCSIN_SEEDS sentences.
-// TOCSIN_READER names one reader of them.
+// TOCSIN_READER and TOCSIN_FAMILY name one of them.
 func TestWhatHostileDocumentsCost(t *testing.T) {
 	kib, err := strconv.Atoi(os.Getenv("TOCSIN_HOSTILE_KIB"))
 	if err != nil {
@@ -167,7 +167,7 @@ func TestWhatHostileDocumentsCost(t *testing.T) {
 	}
 	seeds, _ := strconv.Atoi(os.Getenv("TOCSIN_SEEDS"))
 	n := kib << 10
-	only := os.Getenv("TOCSIN_READER")
+	only, family := os.Getenv("TOCSIN_READER"), os.Getenv("TOCSIN_FAMILY")
 	feed, _ := spent(readers()[0].read, honestFeed(n), 3)
 	for _, r := range readers() {
 		if only != "" && r.name != only {
@@ -187,9 +187,11 @@ func TestWhatHostileDocumentsCost(t *testing.T) {
 			}
 			growth = max(growth, uint64(float64(grown)/size))
 		}
-		for _, family := range r.others {
-			for name, make := range family {
-				try(name, make(n))
+		for _, some := range r.others {
+			for name, make := range some {
+				if family == "" || name == family {
+					try(name, make(n))
+				}
 			}
 		}
 		for seed := range uint64(seeds) {
