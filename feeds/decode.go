@@ -20,6 +20,10 @@ import (
 // than the Content-Type header, that more than the XML declaration, and what
 // the bytes are more than what is said of them.
 func decode(body []byte, contentType, lang string, n *notes) (text []byte, name string) {
+	if rest, ok := wrongMark(body); ok {
+		n.once("begins with the mark of UTF-16 but is UTF-8")
+		body = rest
+	}
 	if name, mark := byteOrder(body); name != "" {
 		text := convert(body[mark:], name, n)
 		said := xmlEncoding(text)
@@ -33,6 +37,10 @@ func decode(body []byte, contentType, lang string, n *notes) (text []byte, name 
 	if utf8.Valid(body) {
 		switch {
 		case known == "utf-8" || said == "":
+			if once := twice(body); once != nil {
+				n.once("encoded as UTF-8 twice: decoded twice")
+				body = once
+			}
 			return body, "utf-8"
 		case known == "" || strings.HasPrefix(known, "utf-") || !asciiOnly(body) && trustUTF8(body, known):
 			n.once("declared as %s but is UTF-8: read as UTF-8", short(said))
@@ -91,6 +99,53 @@ func byteOrder(b []byte) (name string, mark int) {
 		return "utf-16be", 0
 	}
 	return "", 0
+}
+
+// wrongMark is b without a mark of UTF-16 before what is UTF-8: markup in UTF-16
+// holds zeros.
+func wrongMark(b []byte) (rest []byte, ok bool) {
+	if !bytes.HasPrefix(b, []byte("\xff\xfe")) && !bytes.HasPrefix(b, []byte("\xfe\xff")) {
+		return b, false
+	}
+	rest = b[2:]
+	return rest, bytes.IndexByte(rest, '<') >= 0 && bytes.IndexByte(rest, 0) < 0 && utf8.Valid(rest)
+}
+
+// twice is the text of which b is the UTF-8 of its UTF-8 read as windows-1252
+// ("Ã©" for "é"). It is nil unless all of b is such, in at least two places.
+func twice(b []byte) []byte {
+	if asciiOnly(b) {
+		return nil
+	}
+	out, places := make([]byte, 0, len(b)), 0
+	for len(b) > 0 {
+		if b[0] < utf8.RuneSelf {
+			out, b = append(out, b[0]), b[1:]
+			continue
+		}
+		r, size := utf8.DecodeRune(b)
+		c, ok := byteOf(r)
+		if !ok {
+			return nil
+		}
+		out, b = append(out, c), b[size:]
+		if c >= 0xc0 {
+			places++
+		}
+	}
+	if places < 2 || !utf8.Valid(out) {
+		return nil
+	}
+	return out
+}
+
+// byteOf is what r is in windows-1252.
+func byteOf(r rune) (c byte, ok bool) {
+	if r >= 0x80 && r <= 0xff {
+		return byte(r), true
+	}
+	i := slices.Index(c1[:], r)
+	return byte(0x80 + i), i >= 0
 }
 
 // declared is the charset that the header or the XML declaration names. Where

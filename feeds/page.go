@@ -39,7 +39,7 @@ const (
 	maxPage   = 2 << 20 // bytes of a page that are read: an honest one has 200 KB
 	maxRows   = 1000    // entries of a page: the first
 	maxRow    = 2 << 10 // bytes of an entry in which a date is looked for
-	nodeWork  = 100     // steps of selectors for each element of a page; classes need 5
+	nodeWork  = 50      // steps of selectors for each element of a page; classes need 5
 	leastWork = 1 << 20 // and for any page
 )
 

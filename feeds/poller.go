@@ -88,6 +88,7 @@ type Poller struct {
 	until         time.Time           // Run sleeps, if it sleeps
 	busy          map[string]int      // polls in flight, by host
 	held          map[string][]*task  // due, but their host is busy
+	slow          map[string]*task    // in flight and failed the last time, by host
 	hosts         map[string]int      // sources, by host
 	wary          map[string]wariness // of hosts that have refused, by host
 	net           network
@@ -149,7 +150,7 @@ func (p *Poller) init() {
 	p.once.Do(func() {
 		p.wake = make(chan struct{}, 1)
 		p.reads = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
-		p.tasks, p.busy, p.held, p.hosts, p.wary = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]int{}, map[string]wariness{}
+		p.tasks, p.busy, p.held, p.slow, p.hosts, p.wary = map[string]*task{}, map[string]int{}, map[string][]*task{}, map[string]*task{}, map[string]int{}, map[string]wariness{}
 		p.Slog = cmp.Or(p.Slog, slog.Default())
 		p.Workers = cmp.Or(p.Workers, 64)
 		p.visits.init()
@@ -341,16 +342,46 @@ func (p *Poller) due(now time.Time) (*task, tocsin.Source, string, time.Duration
 			return nil, tocsin.Source{}, "", wait
 		}
 		heap.Pop(&p.queue)
-		if p.busy[t.host] >= perHost {
+		if p.full(t) {
 			p.held[t.host] = append(p.held[t.host], t)
 			continue
 		}
 		p.busy[t.host]++
+		if t.fails() {
+			p.slow[t.host] = t
+		}
 		t.flying = true
 		return t, t.polled(), t.host, 0
 	}
 	p.until = now.Add(time.Hour)
 	return nil, tocsin.Source{}, "", time.Hour
+}
+
+// fails reports whether the last poll failed: the next may take as long as a poll
+// is allowed to. One such source at a time is asked of a host, so that there is
+// room for the others.
+func (t *task) fails() bool { return t.health.failures > 0 }
+
+func (p *Poller) full(t *task) bool {
+	return p.busy[t.host] >= perHost || t.fails() && p.slow[t.host] != nil
+}
+
+// release gives the host's room to who waits for it. Where that is a source that
+// fails, which may not have it, another is let in too.
+func (p *Poller) release(host string, held []*task) {
+	free := 1
+	if held[0].fails() {
+		if i := slices.IndexFunc(held, func(t *task) bool { return !t.fails() }); i > 0 {
+			held[1], held[i] = held[i], held[1]
+			free = 2
+		}
+	}
+	for _, t := range held[:free] {
+		heap.Push(&p.queue, t)
+	}
+	if p.held[host] = held[free:]; len(p.held[host]) == 0 {
+		delete(p.held, host)
+	}
 }
 
 // finish notes what a poll came to and when the next is.
@@ -359,10 +390,12 @@ func (p *Poller) finish(t *task, s tocsin.Source, host string, r result) {
 	p.mu.Lock()
 	t.flying, t.ended = false, now
 	p.drop(p.busy, host)
+	if p.slow[host] == t {
+		delete(p.slow, host)
+	}
 	held := p.held[host]
 	if len(held) > 0 {
-		p.held[host] = held[1:]
-		heap.Push(&p.queue, held[0])
+		p.release(host, held)
 	} else {
 		delete(p.held, host)
 	}

@@ -215,10 +215,18 @@ type piece struct {
 	cdata, markup bool
 }
 
+// maxPieces is how many pieces of a text are read: a text that people can read has
+// a hundredth of them.
+const maxPieces = 1 << 17
+
 // split cuts what stands in an element into pieces, without its comments.
 func split(raw []byte, n *notes) (out []piece) {
 	s := newScanner(raw, n)
 	for i := 0; ; {
+		if len(out) >= maxPieces {
+			n.add("cut a text that has too many tags")
+			return out
+		}
 		t, ok := s.next(i, len(raw))
 		if !ok {
 			rest := bytes.TrimPrefix(raw[i:], []byte("<![CDATA["))

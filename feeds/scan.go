@@ -91,7 +91,7 @@ func (s *scanner) at(i, to int) (tag, bool) {
 	rest := s.doc[i:to]
 	kind, end := other, -1
 	switch {
-	case bytes.HasPrefix(rest, []byte("<![CDATA[")):
+	case len(rest) >= 9 && bytes.EqualFold(rest[:9], []byte("<![CDATA[")):
 		kind, end = cdata, s.after(i+9, "]]>")
 	case bytes.HasPrefix(rest, []byte("<!--")):
 		end = s.after(i+4, "-->")

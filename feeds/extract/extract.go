@@ -45,6 +45,10 @@ func Read(page, address string) (Page, error) {
 	if len(page) > MaxBytes {
 		page, p.Cut = strings.ToValidUTF8(page[:MaxBytes], ""), true
 	}
+	if dense(page) {
+		p.Text = joined(flat(page))
+		return p, nil
+	}
 	doc, err := html.Parse(strings.NewReader(page))
 	if err != nil {
 		p.Text = joined(flat(page)) // deeper than a page that people can read
@@ -63,12 +67,18 @@ func Read(page, address string) (Page, error) {
 	return p, nil
 }
 
+// dense reports whether a page holds so many tags for its size that to build and
+// rate its tree would cost several times what a page of its size does. Pages for
+// people have a tag in 20 bytes or more.
+func dense(page string) bool { return strings.Count(page, "<") > len(page)/12+2000 }
+
 // describe reads what the page says of itself, and finds its documents.
 func (p *Page) describe(doc *html.Node, base *url.URL) {
 	for n := range doc.Descendants() {
 		if n.Type != html.ElementNode {
 			continue
 		}
+		shorten(n)
 		switch n.DataAtom {
 		case atom.Html:
 			p.Lang = strings.TrimSpace(attr(n, "lang"))
@@ -82,6 +92,18 @@ func (p *Page) describe(doc *html.Node, base *url.URL) {
 			}
 		case atom.A:
 			p.document(absolute(base, attr(n, "href")))
+		}
+	}
+}
+
+// maxClass is how much of a class or id is read. Each rule of readability looks
+// for its words in all of it.
+const maxClass = 512
+
+func shorten(n *html.Node) {
+	for i, a := range n.Attr {
+		if (a.Key == "class" || a.Key == "id") && len(a.Val) > maxClass {
+			n.Attr[i].Val = strings.ToValidUTF8(a.Val[:maxClass], "")
 		}
 	}
 }

@@ -180,3 +180,11 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+func TestAPageOfTagsAloneKeepsItsWords(t *testing.T) {
+	page := "<html><body><p>They export missiles" + strings.Repeat("<h3><b>", 20_000) + "to others"
+	p, err := Read(page, "https://a.example/")
+	if err != nil || p.Text != "They export missiles\n\nto others" {
+		t.Errorf("text %.60q, %v", p.Text, err)
+	}
+}

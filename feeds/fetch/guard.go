@@ -23,6 +23,10 @@ var denied = prefixes(
 	"2002::/16", "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
 )
 
+// global are the addresses of IPv6 that are given out. All others are reserved
+// or, like ::ffff:0:0:0/96, another way to write one of IPv4.
+var global = netip.MustParsePrefix("2000::/3")
+
 func prefixes(all ...string) []netip.Prefix {
 	var out []netip.Prefix
 	for _, s := range all {
@@ -39,7 +43,7 @@ type guard struct{ allow []netip.Prefix }
 
 func (g guard) permits(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
-	return a.IsValid() && (within(g.allow, a) || !within(denied, a))
+	return a.IsValid() && (within(g.allow, a) || !within(denied, a) && (a.Is4() || global.Contains(a)))
 }
 
 func within(all []netip.Prefix, a netip.Addr) bool {
@@ -66,8 +70,11 @@ func (g guard) control(_ context.Context, network, addr string, _ syscall.RawCon
 // ("2130706433", "0x7f.1") is refused too.
 func (g guard) literal(host string) error {
 	host = strings.TrimSuffix(host, ".")
-	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+	ascii, err := idna.Lookup.ToASCII(host)
+	if err == nil {
 		host = strings.TrimSuffix(ascii, ".")
+	} else if strings.ContainsFunc(host, func(r rune) bool { return r > '~' }) {
+		return fail(KindAddress, "the name of the host holds what no name may hold") // a proxy may read it in its own way
 	}
 	host = strings.ToLower(host)
 	ok := true
