@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"tocsin"
@@ -38,6 +39,9 @@ func (p *Poller) readPage(n *visit, r fetch.Response, err error) (page tocsin.Pa
 		return page, errors.Is(err, errRefused) || ok && (e.Kind == fetch.KindTooLarge || e.Kind == fetch.KindBomb || e.Kind == fetch.KindBlocked || e.Kind == fetch.KindAddress)
 	}
 	page.At, page.URL = r.At, r.URL
+	if page.Why = n.elsewhere(r); page.Why != "" {
+		return page, true
+	}
 	switch kind := pageType(r); kind {
 	case "application/pdf":
 		page.State, page.Documents = tocsin.PagePDF, []string{cmp.Or(r.URL, n.url)}
@@ -57,6 +61,40 @@ func (p *Poller) readPage(n *visit, r fetch.Response, err error) (page tocsin.Pa
 		page.Why = err.Error()
 	}
 	return page, true
+}
+
+// elsewhere says why what came is not the page that was asked for: the site led
+// to its front page, as many do for what they took away, or put a page to log in
+// or consent before it. A page that shows the item's title is its own, though it
+// may have a form to log in too.
+func (n *visit) elsewhere(r fetch.Response) string {
+	if ledHome(n.url, r.URL) {
+		return "its address leads to the front page of a site"
+	}
+	_, what := wall(n.url, r)
+	if what != "" && n.shows(r) {
+		return ""
+	}
+	return what
+}
+
+// shows reports whether a page shows the title of the visit's item.
+func (n *visit) shows(r fetch.Response) bool {
+	body := r.Body[:min(len(r.Body), wallRead)]
+	text, _ := decode(body, charsetOf(body, r.Type), "", &notes{})
+	title, shown := shownOn(bytes.ToLower(text))
+	want := strings.Join(strings.Fields(strings.ToLower(n.item.Title)), " ")
+	return want != "" && strings.Contains(title+" "+shown, want)
+}
+
+// ledHome reports whether a request for a page ended at the front page of a site.
+func ledHome(asked, at string) bool {
+	if at == "" {
+		return false
+	}
+	from, wasHome := canonicalLink(asked)
+	to, home := canonicalLink(at)
+	return home && !wasHome && from != to
 }
 
 // pageType is the media type of a body: what it is said to be, or what it looks
@@ -119,7 +157,7 @@ func (p *Poller) hand(ctx context.Context, f finding) {
 	t := p.tasks[f.item.Source]
 	if t == nil || t.gone {
 		p.mu.Unlock()
-		f.done(false)
+		f.done(true) // another process may have it
 		return
 	}
 	s := t.polled()

@@ -128,6 +128,7 @@ type page struct {
 	err     error
 	delay   time.Duration
 	moved   string
+	ends    string // the address that it redirects to
 	asked   []time.Time
 	got     int // with a document
 	at      int // in flight
@@ -169,6 +170,9 @@ func (w *web) get(ctx context.Context, url string, v fetch.Validators) (fetch.Re
 	delay, err := p.delay, p.err
 	etag := fmt.Sprint("v", p.version)
 	r := fetch.Response{URL: url, Type: p.kind, Moved: p.moved, Validators: fetch.Validators{ETag: etag}, Unchanged: v.ETag == etag}
+	if p.ends != "" {
+		r.URL = p.ends
+	}
 	if !r.Unchanged && err == nil {
 		p.got++
 		if r.Body = p.body; r.Body == nil {
