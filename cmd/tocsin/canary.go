@@ -155,12 +155,14 @@ func (s *service) watchCanary(ctx context.Context) error {
 	defer tick.Stop()
 	stuck := standstill{}
 	var beat time.Time
+	looked := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+		looked = s.canary.awake(looked, time.Now())
 		err := s.lookForCanary(ctx, &stuck)
 		switch {
 		case ctx.Err() != nil:
@@ -195,10 +197,20 @@ func (s *service) lookForCanary(ctx context.Context, stuck *standstill) error {
 	return err
 }
 
+// awake gives canaries their time anew where, since the last look, the computer
+// slept or its clock was set: none could come through meanwhile, and the times of
+// those that did say nothing.
+func (c *canary) awake(looked, now time.Time) time.Time {
+	if slept := now.Round(0).Sub(looked.Round(0)); slept < 0 || slept > canaryStale/2 {
+		c.began = now
+	}
+	return now
+}
+
 // overdue says where the newest canary was lost if none came through for long.
 func (c *canary) overdue(last pipeline.Canary, now time.Time) error {
 	since := last.Sent
-	if since.Before(c.began) {
+	if since.Before(c.began) || since.After(now) {
 		since = c.began
 	}
 	if now.Sub(since) <= canaryStale {
