@@ -436,7 +436,7 @@ func (p *Poller) withdraw(ctx context.Context, n *visit, now time.Time) {
 	it, err := p.Stored(ctx, c.Seq)
 	if err != nil {
 		p.Slog.Warn("withdrawn item not read", "stage", "poll", "source", n.source, "err", err)
-		p.visits.again(n, time.Minute)
+		p.visits.again(n, time.Minute<<min(n.tries, 10)) // it may have aged out for good
 		return
 	}
 	it.Withdrawn = now.UTC()
