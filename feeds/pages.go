@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"tocsin"
@@ -38,7 +39,7 @@ func (p *Poller) readPage(n *visit, r fetch.Response, err error) (page tocsin.Pa
 		return page, errors.Is(err, errRefused) || ok && (e.Kind == fetch.KindTooLarge || e.Kind == fetch.KindBomb || e.Kind == fetch.KindBlocked || e.Kind == fetch.KindAddress)
 	}
 	page.At, page.URL = r.At, r.URL
-	if page.Why = elsewhere(n.url, r); page.Why != "" {
+	if page.Why = n.elsewhere(r); page.Why != "" {
 		return page, true
 	}
 	switch kind := pageType(r); kind {
@@ -62,17 +63,38 @@ func (p *Poller) readPage(n *visit, r fetch.Response, err error) (page tocsin.Pa
 	return page, true
 }
 
-// elsewhere says how an answer is not what stands at an address; "" if it may be.
-func elsewhere(asked string, r fetch.Response) string {
-	if _, home := canonicalLink(r.URL); home {
-		if _, asksHome := canonicalLink(asked); !asksHome {
-			return "its address leads to the first page of the site"
-		}
+// elsewhere says why what came is not the page that was asked for: the site led
+// to its front page, as many do for what they took away, or put a page to log in
+// or consent before it. A page that shows the item's title is its own, though it
+// may have a form to log in too.
+func (n *visit) elsewhere(r fetch.Response) string {
+	if ledHome(n.url, r.URL) {
+		return "its address leads to the front page of a site"
 	}
-	if at := ledTo(asked, r.URL); at != "" {
-		return "its address leads to a page to log in or consent: " + at
+	_, what := wall(n.url, r)
+	if what != "" && n.shows(r) {
+		return ""
 	}
-	return ""
+	return what
+}
+
+// shows reports whether a page shows the title of the visit's item.
+func (n *visit) shows(r fetch.Response) bool {
+	body := r.Body[:min(len(r.Body), wallRead)]
+	text, _ := decode(body, charsetOf(body, r.Type), "", &notes{})
+	title, shown := shownOn(bytes.ToLower(text))
+	want := strings.Join(strings.Fields(strings.ToLower(n.item.Title)), " ")
+	return want != "" && strings.Contains(title+" "+shown, want)
+}
+
+// ledHome reports whether a request for a page ended at the front page of a site.
+func ledHome(asked, at string) bool {
+	if at == "" {
+		return false
+	}
+	from, wasHome := canonicalLink(asked)
+	to, home := canonicalLink(at)
+	return home && !wasHome && from != to
 }
 
 // pageType is the media type of a body: what it is said to be, or what it looks
@@ -111,14 +133,8 @@ func (p *Poller) extract(page *tocsin.Page, n *visit, r fetch.Response) (err err
 	found = found.Without(p.visits.boilerplate(n.site, n.url, found.Text))
 	page.State, page.Lang, page.Documents = tocsin.PageRead, found.Lang, found.Documents
 	page.Text, page.Rest = cutText(found.Text, maxPageText), cutText(found.Rest, maxPageRest)
-	switch {
-	case len(page.Text) >= shortText: // which a page that keeps us out has not
-	case len(page.Documents) > 0 && len(n.item.Text) < shortText:
+	if len(page.Documents) > 0 && len(page.Text) < shortText && len(n.item.Text) < shortText {
 		page.State = tocsin.PagePDF
-	default:
-		if c, what := wall(n.url, r); c != "" {
-			*page = tocsin.Page{State: tocsin.PageUnread, At: page.At, URL: page.URL, Why: what}
-		}
 	}
 	return nil
 }
@@ -141,7 +157,7 @@ func (p *Poller) hand(ctx context.Context, f finding) {
 	t := p.tasks[f.item.Source]
 	if t == nil || t.gone {
 		p.mu.Unlock()
-		f.done(false)
+		f.done(true) // another process may have it
 		return
 	}
 	s := t.polled()

@@ -125,10 +125,10 @@ type page struct {
 	version int
 	body    []byte // instead of doc
 	kind    string // its Content-Type
-	to      string // where it leads
 	err     error
 	delay   time.Duration
 	moved   string
+	ends    string // the address that it redirects to
 	asked   []time.Time
 	got     int // with a document
 	at      int // in flight
@@ -170,8 +170,8 @@ func (w *web) get(ctx context.Context, url string, v fetch.Validators) (fetch.Re
 	delay, err := p.delay, p.err
 	etag := fmt.Sprint("v", p.version)
 	r := fetch.Response{URL: url, Type: p.kind, Moved: p.moved, Validators: fetch.Validators{ETag: etag}, Unchanged: v.ETag == etag}
-	if p.to != "" {
-		r.URL = p.to
+	if p.ends != "" {
+		r.URL = p.ends
 	}
 	if !r.Unchanged && err == nil {
 		p.got++

@@ -48,7 +48,8 @@ type visit struct {
 	rev   int
 	site  string
 	next  time.Time
-	place int // in the queue; -1 if it is not there
+	place int  // in the queue; -1 if it is not there
+	first bool // goes before others whose turn has come
 	tries int
 	keep  bool      // what is found is evidence
 	gone  time.Time // since when nothing was there
@@ -246,7 +247,7 @@ func (v *visits) add(n *visit, urgent bool) (old *visit) {
 // hurry puts a visit before all that are not for alerts.
 func (v *visits) hurry(key visitKey) {
 	if n := v.of[key]; n != nil && n.place >= 0 && n.tries == 0 {
-		n.next = time.Now().Add(-time.Hour)
+		n.first, n.next = true, time.Now().Add(-time.Hour)
 		heap.Fix(&v.queue, n.place)
 	}
 }
@@ -283,7 +284,7 @@ func (p *Poller) runVisits(ctx context.Context) {
 			return
 		case slots <- struct{}{}:
 		}
-		if n, wait := p.visits.due(time.Now()); n != nil {
+		if n, wait := p.nextVisit(); n != nil {
 			looks.Go(func() {
 				defer func() { <-slots }()
 				p.call(ctx, n)
@@ -300,6 +301,14 @@ func (p *Poller) runVisits(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
+}
+
+// nextVisit is due, but for the time in which nothing could be stored.
+func (p *Poller) nextVisit() (*visit, time.Duration) {
+	if p.Paused != nil && p.Paused() {
+		return nil, time.Second
+	}
+	return p.visits.due(time.Now())
 }
 
 // due is a visit whose turn has come, its site marked as busy, or nil and how
@@ -330,6 +339,10 @@ func (v *visits) due(now time.Time) (*visit, time.Duration) {
 
 // call visits an address and does with what is there what the visit is for.
 func (p *Poller) call(ctx context.Context, n *visit) {
+	if _, ours := p.source(n.source); !ours { // it was removed, or is another process's now
+		p.visits.leave(n)
+		return
+	}
 	r, err := fetch.Response{}, errRefused
 	if n.what == forDocument || !p.visits.refused(n.site) {
 		r, err = p.Get(ctx, n.url, fetch.Validators{})
@@ -343,12 +356,25 @@ func (p *Poller) call(ctx context.Context, n *visit) {
 	case forText:
 		p.lookForText(ctx, n, r, err)
 	case forPresence:
-		p.lookForPresence(ctx, n, err, now)
+		p.lookForPresence(ctx, n, r, err, now)
 	default:
 		if err == nil {
 			p.keepRaw(n.raw(r))
 		}
 		p.visits.end(n)
+	}
+}
+
+// leave ends a visit without a look. Its site is free at once. What waits for it
+// is offered again: another process may have the source now.
+func (v *visits) leave(n *visit) {
+	v.mu.Lock()
+	v.drop(n)
+	v.site(n.site).busy = false
+	v.unseen[n.source] = len(v.alerts[n.source]) > 0
+	v.mu.Unlock()
+	if n.done != nil {
+		n.done(true)
 	}
 }
 
@@ -389,16 +415,18 @@ func (p *Poller) lookForText(ctx context.Context, n *visit, r fetch.Response, er
 }
 
 // lookForPresence tells an item of an alert as withdrawn when nothing is at its
-// address: at once after 410, after 404 when a second look finds the same.
-func (p *Poller) lookForPresence(ctx context.Context, n *visit, err error, now time.Time) {
+// address: at once after 410, after 404 when a second look finds the same. An
+// address that gave the statement and now leads to the front page counts as 404.
+func (p *Poller) lookForPresence(ctx context.Context, n *visit, r fetch.Response, err error, now time.Time) {
 	code := statusOf(err)
+	led := err == nil && ledHome(n.url, r.URL) && p.visits.wasRead(n)
 	switch {
 	case !p.visits.still(n, now):
 		p.visits.end(n)
 		return
-	case code != http.StatusNotFound && code != http.StatusGone:
+	case code != http.StatusNotFound && code != http.StatusGone && !led:
 		n.gone = time.Time{}
-	case n.gone.IsZero() && code == http.StatusNotFound:
+	case n.gone.IsZero() && code != http.StatusGone:
 		n.gone = now
 		p.visits.again(n, goneAgain)
 		return
@@ -421,9 +449,17 @@ func (v *visits) still(n *visit, now time.Time) bool {
 	return ok
 }
 
+// wasRead reports whether the statement of an alert was read at its address.
+func (v *visits) wasRead(n *visit) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.alerts[n.source][n.visitKey.item].Page == tocsin.PageRead
+}
+
 func (p *Poller) withdraw(ctx context.Context, n *visit, now time.Time) {
 	p.visits.mu.Lock()
 	c, watched := p.visits.alerts[n.source][n.visitKey.item]
+	watched = watched && p.visits.of[n.visitKey] == n // else its entry came back meanwhile
 	p.visits.mu.Unlock()
 	if !watched || p.Stored == nil {
 		p.visits.end(n)
@@ -432,7 +468,7 @@ func (p *Poller) withdraw(ctx context.Context, n *visit, now time.Time) {
 	it, err := p.Stored(ctx, c.Seq)
 	if err != nil {
 		p.Slog.Warn("withdrawn item not read", "stage", "poll", "source", n.source, "err", err)
-		p.visits.again(n, time.Minute)
+		p.visits.again(n, time.Minute<<min(n.tries, 10)) // it may have aged out for good
 		return
 	}
 	it.Withdrawn = now.UTC()
@@ -496,8 +532,14 @@ func (p *Poller) keepRaw(raw tocsin.Raw) {
 // A visitQueue is a heap of visits by time.
 type visitQueue []*visit
 
-func (q visitQueue) Len() int           { return len(q) }
-func (q visitQueue) Less(i, j int) bool { return q[i].next.Before(q[j].next) }
+func (q visitQueue) Len() int { return len(q) }
+func (q visitQueue) Less(i, j int) bool {
+	if c := q[i].next.Compare(q[j].next); c != 0 {
+		return c < 0
+	}
+	return q[i].first && !q[j].first
+}
+
 func (q visitQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].place, q[j].place = i, j

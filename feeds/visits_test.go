@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,7 +80,11 @@ func (d *desk) alert(title string, lacks ...string) tocsin.Item {
 		}
 	}
 	it := last.Item
-	d.Watch(tocsin.Copy{Source: it.Source, Item: it.ID, Rev: it.Rev, Seq: last.Seq, URL: it.URL, Seen: it.Seen, Baseline: it.Baseline, Withdrawn: it.Withdrawn}, lacks)
+	state := ""
+	if it.Page != nil {
+		state = it.Page.State
+	}
+	d.Watch(tocsin.Copy{Page: state, Source: it.Source, Item: it.ID, Rev: it.Rev, Seq: last.Seq, URL: it.URL, Seen: it.Seen, Baseline: it.Baseline, Withdrawn: it.Withdrawn}, lacks)
 	return it
 }
 
@@ -89,13 +94,18 @@ func (d *desk) serve(url, kind, body string) {
 
 // redirect has an address lead to another.
 func (d *desk) redirect(url, to, body string) {
-	d.web.set(url, func(p *page) { p.kind, p.body, p.to = "text/html", []byte(body), to })
+	d.web.set(url, func(p *page) { p.kind, p.body, p.ends = "text/html", []byte(body), to })
 }
 
 func (d *desk) fail(url string, status int) {
 	d.web.set(url, func(p *page) {
 		p.err = &fetch.Error{Kind: fetch.KindStatus, Status: status, Where: "a page", Err: errors.New("status")}
 	})
+}
+
+// lead has an address redirect to another.
+func (d *desk) lead(url, to, body string) {
+	d.web.set(url, func(p *page) { p.kind, p.body, p.err, p.ends = "text/html", []byte(body), nil, to })
 }
 
 // pageOf is the page of the last record of an item that has one.
@@ -231,13 +241,23 @@ func TestPagesThatCannotBeReadSayWhy(t *testing.T) {
 		{"a page that keeps us out", func(d *desk, url string) {
 			d.serve(url, "text/html", `<html><head><title>Just a moment...</title></head><body><p>Checking your browser</p></body></html>`)
 		}, tocsin.PageUnread, "keeps programs out", 1},
-		{"the first page of the site", func(d *desk, url string) { d.redirect(url, "https://pages.example/", article(long)) }, tocsin.PageUnread, "leads to the first page", 1},
+		{"the first page of the site", func(d *desk, url string) { d.redirect(url, "https://pages.example/", article(long)) }, tocsin.PageUnread, "leads to the front page", 1},
 		{"a page to log in", func(d *desk, url string) {
 			d.redirect(url, "https://sso.pages.example/login?back=1", article(long))
 		}, tocsin.PageUnread, "log in or consent", 1},
 		{"an image", func(d *desk, url string) { d.serve(url, "image/png", "\x89PNG") }, tocsin.PageUnread, "it is image/png", 1},
 		{"not there", func(d *desk, url string) { d.fail(url, 404) }, tocsin.PageGone, "", 4},
 		{"refused", func(d *desk, url string) { d.fail(url, 403) }, tocsin.PageUnread, "status", 1},
+		{"the front page", func(d *desk, url string) { d.lead(url, "https://www.pages.example/", article(long)) }, tocsin.PageUnread, "front page", 1},
+		{"a page to log in", func(d *desk, url string) {
+			d.lead(url, "https://id.pages.example/login?next=2", `<html><h1>Members</h1><input type="password"></html>`)
+		}, tocsin.PageUnread, "password", 1},
+		{"a banner", func(d *desk, url string) {
+			d.serve(url, "text/html", `<html><body><p>We value your privacy. <button>Accept all</button></body></html>`)
+		}, tocsin.PageUnread, "consent", 1},
+		{"a short statement with a form to log in", func(d *desk, url string) {
+			d.serve(url, "text/html", `<html><title>`+entryAt(2, "").Title+`</title><form>Log in <input type="password"></form><p>`+long+`</html>`)
+		}, tocsin.PageRead, "", 1},
 		{"a failing server", func(d *desk, url string) { d.fail(url, 502) }, tocsin.PageUnread, "status", 4},
 		{"no answer", func(d *desk, url string) { d.web.set(url, func(p *page) { p.err = netErr() }) }, tocsin.PageUnread, "no answer", 4},
 	} {
@@ -403,6 +423,10 @@ func TestVanishedItemOfAnAlertIsWithdrawnWhenItsPageIsGone(t *testing.T) {
 				}
 				d.serve(url, "text/html", article(long))
 			}()
+		}, true, false},
+		{"the front page instead", func(d *desk, url string) { d.lead(url, "https://pages.example/", article(long)) }, true, true},
+		{"a page elsewhere", func(d *desk, url string) {
+			d.lead(url, "https://archive.pages.example/2", article(long))
 		}, true, false},
 		{"no alert's", func(d *desk, url string) { d.fail(url, 404) }, false, false},
 	} {
@@ -591,4 +615,87 @@ func TestVisitOfAnItemWithoutAPageOfItsOwnIsDoneAtOnce(t *testing.T) {
 			t.Errorf("worthAVisit(%q) = %v", address, got)
 		}
 	}
+}
+
+func TestItemThatAlwaysLedToTheFrontPageIsNotWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		d := newDesk(t, s)
+		d.begin(t, s)
+		e := entryAt(2, "pages.example")
+		d.lead(e.URL, "https://pages.example/", article(long))
+		d.tell(s, e)
+		after(time.Minute)
+		d.alert(e.Title)
+		d.tell(s)
+		after(48 * time.Hour)
+		for _, it := range d.mem.items(s.ID) {
+			if !it.Withdrawn.IsZero() {
+				t.Errorf("withdrawn: %+v", it)
+			}
+		}
+		d.stop()
+	})
+}
+
+func TestPageOfAnAlertGoesBeforeOthersOfABusySite(t *testing.T) {
+	now := time.Now()
+	var v visits
+	v.init()
+	for i := range 50 {
+		v.add(&visit{visitKey: visitKey{"s", fmt.Sprint(i), forText}, url: "https://pages.example/a", next: now.Add(-time.Minute)}, false)
+	}
+	v.site("pages.example").free = now.Add(siteGap)
+	v.due(now)
+	v.add(&visit{visitKey: visitKey{"s", "alert", forText}, url: "https://pages.example/b"}, true)
+	v.due(now)
+	if n, _ := v.due(now.Add(siteGap)); n == nil || n.visitKey.item != "alert" {
+		t.Errorf("the first is %+v", n)
+	}
+}
+
+func TestNoPageIsFetchedWhileNothingCanBeStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		d := newDesk(t, s)
+		var low atomic.Bool
+		d.Paused = low.Load
+		d.begin(t, s)
+		e := entryAt(2, "pages.example")
+		d.serve(e.URL, "text/html", article(long))
+		d.web.publish(s.URL, e)
+		after(2 * time.Minute)
+		low.Store(true)
+		d.offer()
+		after(time.Minute)
+		if n := len(d.web.asked(e.URL)); n != 0 {
+			t.Errorf("asked %d times", n)
+		}
+		low.Store(false)
+		after(time.Minute)
+		if d.pageOf(s.ID, e.Title).State != tocsin.PageRead {
+			t.Error("not read afterwards")
+		}
+		d.stop()
+	})
+}
+
+func TestItemOfARemovedSourceIsLookedForNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := source(1)
+		d := newDesk(t, s)
+		d.begin(t, s)
+		e := entryAt(2, "pages.example")
+		d.serve(e.URL, "text/html", article(long))
+		d.tell(s, e)
+		d.alert(e.Title)
+		d.tell(s)
+		d.Set(nil)
+		n := len(d.web.asked(e.URL))
+		after(72 * time.Hour)
+		if more := len(d.web.asked(e.URL)); more > n {
+			t.Errorf("asked %d times after its source was removed", more-n)
+		}
+		d.stop()
+	})
 }

@@ -101,7 +101,7 @@ func TestNoWayOutOfAPublisherReachesAPrivateAddress(t *testing.T) {
 		return client.Get(ctx, u, v)
 	}
 	p := &Poller{Get: get, Slog: slog.New(slog.DiscardHandler), Least: 100 * time.Millisecond}
-	p.Log = eager{newMemory(), func(it tocsin.Item) { p.Visit(it, func(bool) {}) }}
+	p.Log = eager{newMemory(), func(it tocsin.Item) { p.Visit(it, 0, func(bool) {}) }}
 	p.Hubs = &Subscriber{Base: "https://we.example/hooks", Store: noSubscriptions{}, Slog: p.Slog, Post: func(ctx context.Context, hub string, form url.Values) (string, error) {
 		note(hub)
 		return client.Post(ctx, hub, form)

@@ -32,10 +32,11 @@ type pages struct {
 
 const (
 	pagesConsumer = "pages"
-	pagesInHand   = 10_000          // pages that wait at most: many new items of one slow site must not keep others from theirs
-	pagesWait     = 5 * time.Minute // after which another process fetches what one has in hand and died with
-	pagesAgain    = 2 * time.Second // after which an item that is not ours is offered again
-	pagesBack     = time.Hour       // how far back a first start looks for items without a page
+	pagesInHand   = 10_000           // pages that wait at most: many new items of one slow site must not keep others from theirs
+	pagesWait     = 5 * time.Minute  // after which another process fetches what one has in hand and died with
+	pagesAgain    = 2 * time.Second  // after which an item that is not ours, or could not be stored, is offered again; after the fifth time twice as long each time
+	pagesSlowest  = 10 * time.Minute // but no longer than this
+	pagesBack     = time.Hour        // how far back a first start looks for items without a page
 )
 
 func (p *pages) run(ctx context.Context) error {
@@ -143,12 +144,19 @@ func (p *pages) offer(ctx context.Context, msg jetstream.Msg, before uint64) err
 	p.visit(it, seq, func(again bool) {
 		p.hold(msg, false)
 		if again {
-			_ = msg.NakWithDelay(pagesAgain)
+			_ = msg.NakWithDelay(backOff(meta.NumDelivered))
 			return
 		}
 		_ = msg.Ack() // lost, it is offered again and found settled
 	})
 	return nil
+}
+
+// backOff is how long an item waits that was offered so often without success:
+// its page is fetched anew each time. The first few times it may just have come
+// to a process that does not poll its source.
+func backOff(offered uint64) time.Duration {
+	return min(pagesAgain<<min(max(offered, 5)-5, 16), pagesSlowest)
 }
 
 // settled reports whether a later record of an item holds its page or another

@@ -247,3 +247,11 @@ func TestPDFIsMarkedOnTheMessage(t *testing.T) {
 		}
 	})
 }
+
+func TestItemWhosePageCannotBeStoredIsOfferedLessAndLessOften(t *testing.T) {
+	for offered, want := range map[uint64]time.Duration{0: pagesAgain, 1: pagesAgain, 5: pagesAgain, 6: 2 * pagesAgain, 8: 8 * pagesAgain, 1 << 40: pagesSlowest} {
+		if got := backOff(offered); got != want {
+			t.Errorf("offered %d times it waits %v, want %v", offered, got, want)
+		}
+	}
+}

@@ -112,7 +112,8 @@ func (l *Logs) Raws(ctx context.Context, source, item string) ([]tocsin.Raw, err
 
 // Body reads the bytes of a Raw and holds them against its Hash.
 func (l *Logs) Body(ctx context.Context, r tocsin.Raw) ([]byte, error) {
-	var z []byte
+	var z, first []byte
+	next := 1
 	for m, err := range l.read(ctx, streamItems, bodySubject(r), 1) {
 		if err != nil {
 			return nil, err
@@ -121,9 +122,13 @@ func (l *Logs) Body(ctx context.Context, r tocsin.Raw) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.Part == 1 { // an earlier try may have ended half way
-			z = nil
+		if p.Part == 1 && !bytes.Equal(first, p.Gzip) { // an earlier try ended half way
+			z, first, next = nil, p.Gzip, 1
 		}
+		if p.Part != next { // another process stored the same
+			continue
+		}
+		next++
 		if z = append(z, p.Gzip...); p.Part == p.Of {
 			break
 		}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"math/rand/v2"
@@ -69,5 +70,25 @@ func TestBodyThatAKillLeftHalfStoredIsStoredAnew(t *testing.T) {
 	raw.Hash = strings.Repeat("0", 64)
 	if _, err := r.logs.Body(ctx, raw); err == nil {
 		t.Error("a body that is not there was read")
+	}
+}
+
+func TestBodyThatTwoProcessesStoredAtOnceComesBack(t *testing.T) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	ctx := t.Context()
+	body := []byte("a page that takes three records")
+	sum := sha256.Sum256(body)
+	raw := tocsin.Raw{Source: "mfa", Item: "0000000000000001", Rev: 1, Of: tocsin.RawPage, Hash: hex.EncodeToString(sum[:]), Body: body}
+	var z bytes.Buffer
+	w := gzip.NewWriter(&z)
+	_, _ = w.Write(body)
+	_ = w.Close()
+	parts := [][]byte{z.Bytes()[:10], z.Bytes()[10:20], z.Bytes()[20:]}
+	for _, n := range []int{1, 2, 1, 2, 1, 3, 2, 3} {
+		must(appendTo(ctx, r.logs.b, bodySubject(raw), bodyPart{tocsin.Format, n, 3, parts[n-1]}))
+	}
+	if back := must(r.logs.Body(ctx, raw)); !bytes.Equal(back, body) {
+		t.Errorf("%q came back", back)
 	}
 }

@@ -142,13 +142,6 @@ func (c *canary) ready() error {
 	return c.trouble
 }
 
-// restart counts from a time on.
-func (c *canary) restart(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.began = now
-}
-
 func (c *canary) newest() pipeline.Canary {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -169,11 +162,11 @@ func (s *service) watchCanary(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		if now := time.Now(); now.Sub(looked) > 4*canaryLook { // the machine slept, and so did the canary
-			s.canary.restart(now)
+		now := time.Now()
+		if s.canary.slept(looked, now) {
 			stuck = standstill{}
 		}
-		looked = time.Now()
+		looked = now
 		err := s.lookForCanary(ctx, &stuck)
 		switch {
 		case ctx.Err() != nil:
@@ -208,11 +201,25 @@ func (s *service) lookForCanary(ctx context.Context, stuck *standstill) error {
 	return err
 }
 
+// slept reports whether, since the last look, the computer slept or its clock was
+// set, and then gives canaries their time anew: none could come through meanwhile, and
+// the times of those that did say nothing.
+func (c *canary) slept(looked, now time.Time) bool {
+	gone := now.Round(0).Sub(looked.Round(0))
+	if gone >= 0 && gone <= canaryStale/2 {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.began = now
+	return true
+}
+
 // overdue says where the newest canary was lost if none came through for long.
 func (c *canary) overdue(last pipeline.Canary, now time.Time) error {
 	c.mu.Lock()
 	since := last.Sent
-	if since.Before(c.began) {
+	if since.Before(c.began) || since.After(now) {
 		since = c.began
 	}
 	c.mu.Unlock()

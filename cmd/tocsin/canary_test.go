@@ -137,3 +137,28 @@ func TestForgedCanaryDoesNotCount(t *testing.T) {
 		}
 	}
 }
+
+func TestCanaryIsNotMissedForASleepOrASetClock(t *testing.T) {
+	began := time.Date(2026, 11, 25, 10, 0, 0, 0, time.UTC)
+	for name, jump := range map[string]time.Duration{"slept": 8 * time.Hour, "set back": -8 * time.Hour} {
+		c := &canary{began: began}
+		sent := began.Add(time.Hour)
+		woke := sent.Add(jump)
+		if !c.slept(sent, woke) {
+			t.Errorf("%s: not noticed", name)
+		}
+		looked := woke
+		if err := c.overdue(pipeline.Canary{Sent: sent}, woke); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for range 16 { // and from then on as always
+			if c.slept(looked, looked.Add(canaryLook)) {
+				t.Errorf("%s: a look too many", name)
+			}
+			looked = looked.Add(canaryLook)
+		}
+		if c.overdue(pipeline.Canary{Sent: sent}, looked) == nil {
+			t.Errorf("%s: nothing is said of canaries that stay away", name)
+		}
+	}
+}
