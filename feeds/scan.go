@@ -78,6 +78,12 @@ func (t tag) is(name []byte) bool { return bytes.EqualFold(t.name, name) }
 // is none, such as the < of "a < b", is passed over.
 func (s *scanner) next(from, to int) (tag, bool) {
 	for i := s.index(from, to, "<"); i >= 0; i = s.index(i+1, to, "<") {
+		for i+1 < to && s.doc[i+1] == '<' { // of a row of them the last alone may begin something
+			i++
+		}
+		if i+1 < to && !opens(s.doc[i+1]) {
+			continue
+		}
 		if t, ok := s.at(i, to); ok {
 			s.work -= t.end - t.start
 			return t, true
@@ -85,6 +91,9 @@ func (s *scanner) next(from, to int) (tag, bool) {
 	}
 	return tag{}, false
 }
+
+// opens reports whether markup can go on with c behind its <.
+func opens(c byte) bool { return c == '/' || c == '!' || c == '?' || nameByte(c, true) }
 
 // at reads the markup that begins at i and ends before to.
 func (s *scanner) at(i, to int) (tag, bool) {
