@@ -205,6 +205,9 @@ func (b *backtest) match(l *lot, m *engine.Matcher) {
 		l.stats.Items, l.stats.Bytes = l.stats.Items+1, l.stats.Bytes+len(data)
 		good[i] = json.Unmarshal(data, &items[i]) == nil && items[i].V <= tocsin.Format
 		if good[i] {
+			if items[i].Page != nil || !items[i].Withdrawn.IsZero() { // of a revision that was counted
+				l.stats.Items--
+			}
 			continue
 		}
 		if _, err := decode[tocsin.Item](data); err != nil {
