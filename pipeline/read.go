@@ -250,8 +250,12 @@ func cutScheme(s string) (scheme, rest string, ok bool) {
 func (t *Trace) find(stories []Story) {
 	for _, s := range stories {
 		for _, ev := range s.Events {
-			if ev.Copy.Source == t.Item.Source && ev.Copy.Item == t.Item.ID && ev.Copy.Rev == t.Item.Rev {
-				t.Alert, t.Handled = &s.Alert, true
+			if ev.Copy.Source != t.Item.Source || ev.Copy.Item != t.Item.ID || ev.Copy.Rev != t.Item.Rev {
+				continue
+			}
+			t.Alert = &s.Alert
+			if ev.Copy.Seq == t.Seq { // the page of a revision is a record of its own
+				t.Handled = true
 				t.Events = append(t.Events, ev)
 				t.Deliveries = s.Deliveries
 			}

@@ -45,10 +45,8 @@ func (c whyCmd) Run(a *app) error {
 			return err
 		}
 		for i, t := range traces {
-			if i > 0 {
-				tellChanges(a.out, traces[:i], t)
-			}
 			tell(a.out, t, func(v pipeline.Verdict) string { return lacking(w, t.Item, v) })
+			tellChanges(a.out, traces[:i], t)
 		}
 		return nil
 	})
@@ -130,6 +128,9 @@ func tell(w io.Writer, t pipeline.Trace, lacks func(pipeline.Verdict) string) {
 	}
 	for _, ev := range t.Events {
 		fmt.Fprintf(w, "  alert     %s: %s %s %s\n", ev.Alert, ev.Kind, stamp(ev.At), ev.Reason)
+	}
+	if t.Alert != nil && len(t.Events) == 0 {
+		fmt.Fprintf(w, "  alert     %s: this record added nothing to it\n", t.Alert.ID)
 	}
 	for _, d := range t.Deliveries {
 		fmt.Fprintf(w, "  delivery  %s %s to %s: %s\n", stamp(d.At), d.Act, d.To, outcome(d))
