@@ -4,6 +4,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,11 +134,13 @@ func (v *visits) boilerplate(host, address, text string) map[string]bool {
 	return out
 }
 
-// recent are the bodies that were fetched last, for as long as they may become
-// evidence: some megabytes.
+// recent are the bodies that were fetched last, for as long as they are likely to
+// become evidence: a match is known a moment after an item is stored. What is no
+// longer at hand is fetched again.
 type recent struct {
 	bodies map[recentKey]tocsin.Raw
-	order  []recentKey
+	order  []recentKey // oldest first
+	added  []time.Time
 	bytes  int
 }
 
@@ -146,7 +149,20 @@ type recentKey struct {
 	at           int64  // of a document: Unix nanoseconds; of a page: the revision
 }
 
-const recentBytes = 32 << 20
+const (
+	recentBytes = 8 << 20
+	recentFor   = 3 * time.Minute
+)
+
+// forgetRecent drops what has been at hand for long, until nothing is.
+func (v *visits) forgetRecent() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	if v.recent.forget(now); len(v.recent.order) > 0 {
+		time.AfterFunc(v.recent.added[0].Add(recentFor).Sub(now), v.forgetRecent)
+	}
+}
 
 func keyOf(r tocsin.Raw) recentKey {
 	if r.Of == tocsin.RawDocument {
@@ -158,25 +174,38 @@ func keyOf(r tocsin.Raw) recentKey {
 func (v *visits) remember(r tocsin.Raw) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.recent.add(r)
+	now := time.Now()
+	if len(v.recent.order) == 0 {
+		time.AfterFunc(recentFor, v.forgetRecent)
+	}
+	v.recent.add(r, now)
 }
 
-func (c *recent) add(r tocsin.Raw) {
-	key := keyOf(r)
+func (c *recent) add(r tocsin.Raw, now time.Time) {
 	if c.bodies == nil {
 		c.bodies = map[recentKey]tocsin.Raw{}
 	}
+	key := keyOf(r)
 	if old, ok := c.bodies[key]; ok {
 		c.bytes -= len(old.Body)
 	} else {
-		c.order = append(c.order, key)
+		c.order, c.added = append(c.order, key), append(c.added, now)
 	}
 	c.bodies[key] = r
 	c.bytes += len(r.Body)
-	for c.bytes > recentBytes && len(c.order) > 1 {
-		c.bytes -= len(c.bodies[c.order[0]].Body)
-		delete(c.bodies, c.order[0])
-		c.order = c.order[1:]
+	c.forget(now)
+}
+
+// forget drops what is old, and the oldest of too much.
+func (c *recent) forget(now time.Time) {
+	n := 0
+	for n < len(c.order) && (now.Sub(c.added[n]) >= recentFor || c.bytes > recentBytes && n < len(c.order)-1) {
+		c.bytes -= len(c.bodies[c.order[n]].Body)
+		delete(c.bodies, c.order[n])
+		n++
+	}
+	if n > 0 {
+		c.order, c.added = slices.Clone(c.order[n:]), slices.Clone(c.added[n:])
 	}
 }
 
