@@ -149,7 +149,7 @@ func (p *Poller) take(live context.Context, t *task, s tocsin.Source, r fetch.Re
 	t.keepTo(s, &d)
 	shrunk := t.shrunk(s, &d, at)
 	items, next, notes := p.decide(t, s, r, &d, at)
-	if len(items) > 0 {
+	if len(items) > 0 && !items[len(items)-1].Baseline { // of a first reading little becomes evidence
 		p.visits.remember(tocsin.Raw{Source: s.ID, Of: tocsin.RawDocument, Address: cmp.Or(r.URL, s.URL), Type: r.Type, At: at, Body: r.Body})
 	}
 	release() // storing waits for the disk, and many can do that together
