@@ -198,6 +198,9 @@ type Copy struct {
 	Baseline  bool      `json:"baseline,omitempty"`
 	Page      string    `json:"page,omitempty"`     // Page.State; "" before its page was fetched
 	Withdrawn time.Time `json:"withdrawn,omitzero"` // when its publisher had taken it away
+	Report    bool      `json:"report,omitempty"`   // it tells of the statement and is no publication of it
+	Reason    string    `json:"reason,omitempty"`   // why it is held for the statement of the alert; "" for the first
+	Score     float64   `json:"score,omitempty"`    // how sure that is, from 0 to 1
 }
 
 // A Change is a place where a publisher changed words of an item.
@@ -220,6 +223,17 @@ type Alert struct {
 	Marks   []Span    `json:"marks"`             // matched words in the first item's Title, and in Excerpt (Field text, offsets into Excerpt)
 	Revised int       `json:"revised"`           // changes by publishers since it opened
 	Changes []Change  `json:"changes,omitempty"` // of the last of them, the first few
+	Facets  Facets    `json:"facets,omitzero"`   // what its texts name
+	Into    string    `json:"into,omitempty"`    // the older alert that it was found to be one with, which goes on for both
+	Apart   []string  `json:"apart,omitempty"`   // alerts that a person said are other statements
+}
+
+// Facets are what the texts of a statement name.
+type Facets struct {
+	Signatories []string `json:"signatories,omitempty"` // of a joint statement: ISO 3166-1 alpha-2 codes, in order
+	Signed      int      `json:"signed,omitempty"`      // how many signatories the text says it has ("48 countries"); 0 if it does not
+	Resolutions []string `json:"resolutions,omitempty"` // of the Security Council: "1718 (2006)"
+	Systems     []string `json:"systems,omitempty"`     // named weapons: "KN-23"
 }
 
 // First is the publication that the alert opened on.
@@ -272,6 +286,7 @@ type Summary struct {
 const (
 	Post   = "post"   // a new message about Alert
 	Edit   = "edit"   // bring the message Ref to Alert's present state
+	Reply  = "reply"  // a message under the message Ref: News of Alert
 	Digest = "digest" // a new message about Summary
 	Notice = "notice" // a new message of Text, for operators
 	Update = "update" // bring the message Ref to Text, for operators
@@ -280,14 +295,37 @@ const (
 // A Delivery is one message on its way to one destination.
 type Delivery struct {
 	ID       string // opaque; the same for every attempt at the same message
-	Kind     string // Post, Edit, Digest, Notice or Update
+	Kind     string // Post, Edit, Reply, Digest, Notice or Update
 	To       Destination
-	Alert    Alert     // for Post and Edit
+	Alert    Alert     // for Post, Edit and Reply
+	News     []News    // for Reply: what happened since the message, or the last reply
+	Aloud    bool      // for Reply: all who follow the channel are to see it
 	Summary  Summary   // for Digest
 	Text     string    // for Notice and Update: plain text of one or more lines
-	Ref      string    // for Edit and Update: the id that Send gave for the message to change
+	Ref      string    // for Edit and Update: the id that Send gave for the message to change; for Reply: of the one to answer
 	Since    time.Time // when the first attempt was decided: the mail's Date, and the look-up's start
 	NotAfter time.Time // no byte of the message may leave after this; zero means no bound
 	Late     string    // why it is sent more than a minute after it was seen; "" if it is not
 	Repeat   bool      // an earlier attempt may have arrived: say so in the message
+}
+
+// What happens to an alert after it opened. They are kinds of events too.
+const (
+	Matched   = "matched"   // a further watchlist matches
+	Copied    = "copied"    // an item is a copy of the statement, or a report about it
+	Revised   = "revised"   // a publisher changed an item
+	Withdrawn = "withdrawn" // a publisher took an item away
+	Merged    = "merged"    // it was found to be one with another alert
+	Split     = "split"     // a person took items out of it
+)
+
+// News is one thing that happened to an alert.
+type News struct {
+	Kind     string    `json:"kind"`
+	At       time.Time `json:"at"`
+	Copy     Copy      `json:"copy,omitzero"`      // with Copied, Revised and Withdrawn
+	Changes  []Change  `json:"changes,omitempty"`  // with Revised
+	Material bool      `json:"material,omitempty"` // with Revised: numbers, names, a negation or signatories changed
+	Why      string    `json:"why,omitempty"`      // with Revised: what makes it material; with Merged and Split: who said so, and why
+	Other    string    `json:"other,omitempty"`    // with Merged and Split: the other alert
 }

@@ -260,10 +260,10 @@ func (t *told) statement(s Stored) uint64 {
 		t.items = map[itemKey]uint64{}
 	}
 	key := itemKey{s.Item.Source, s.Item.ID}
-	sketch := fold.Of(s.Item.Title, s.Item.Said())
+	sketch := fold.Of(s.Item.Title, s.Item.Said(), s.Item.Lang)
 	first, known := t.items[key]
 	if !known {
-		if d := t.index.Decide(s.Item.Source, sketch, s.Item.Seen); d.Kind == fold.Same {
+		if d := t.index.Decide(fold.Member{Source: s.Item.Source, Item: s.Item.ID}, sketch, s.Item.Seen); d.Kind == fold.Same {
 			first, _ = strconv.ParseUint(d.Statement, 10, 64)
 		} else {
 			first = s.Seq
@@ -271,6 +271,6 @@ func (t *told) statement(s Stored) uint64 {
 		}
 		t.items[key] = first
 	}
-	t.index.Add(strconv.FormatUint(first, 10), s.Item.Source, sketch, s.Item.Seen)
+	t.index.Add(strconv.FormatUint(first, 10), fold.Member{Source: s.Item.Source, Item: s.Item.ID}, sketch, s.Item.Seen)
 	return first
 }

@@ -212,8 +212,8 @@ func (b *book) write(seq uint64, ev Event) {
 	}
 	p.add(seq, ev)
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
-	if ev.Sketch.Whole != "" {
-		b.index.Add(ev.Alert, ev.Copy.Source, ev.Sketch, ev.Copy.Seen)
+	if !ev.Sketch.IsZero() {
+		b.index.Add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
 	}
 }
 

@@ -68,7 +68,7 @@ func fit(matches []tocsin.Match) []tocsin.Match {
 // store appends the event that an item needs, if it needs one, and the further
 // ones if its matches take several.
 func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matches []tocsin.Match) error {
-	sketch := fold.Of(it.Title, it.Said())
+	sketch := fold.Of(it.Title, it.Said(), it.Lang)
 	if m.off.Fold {
 		sketch = fold.Sketch{Whole: fmt.Sprint(seq)}
 	}
@@ -142,7 +142,7 @@ func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, 
 		}
 		return ev, m.book.last
 	}
-	if d := m.book.index.Decide(it.Source, sketch, it.Seen); d.Kind == fold.Same && !m.off.Repeat {
+	if d := m.book.index.Decide(fold.Member{Source: it.Source, Item: it.ID}, sketch, it.Seen); d.Kind == fold.Same && !m.off.Repeat {
 		ev.Kind, ev.Alert, ev.Reason = Copied, d.Statement, d.Reason
 		ev.Matches = m.book.alerts[d.Statement].further(matches)
 		return ev, m.book.last

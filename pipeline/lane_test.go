@@ -616,7 +616,7 @@ func TestBookForgetsWhatAStartWouldNotRead(t *testing.T) {
 		t.Errorf("the book holds %d events, %d alerts and %d items, want 51, 51 and 52", len(b.events), len(b.alerts), len(b.items))
 	}
 	for id, want := range map[string]string{"3": "same", "4": "new", "99": "same"} {
-		if d := b.index.Decide("us", sketchOf(id), now); string(d.Kind) != want {
+		if d := b.index.Decide(fold.Member{Source: "us", Item: "new"}, sketchOf(id), now); string(d.Kind) != want {
 			t.Errorf("a copy of %s is %s, want %s", id, d.Kind, want)
 		}
 	}
@@ -625,7 +625,7 @@ func TestBookForgetsWhatAStartWouldNotRead(t *testing.T) {
 	}
 }
 
-func sketchOf(title string) fold.Sketch { return fold.Of(title, "") }
+func sketchOf(title string) fold.Sketch { return fold.Of(title, "", "") }
 
 func TestTroubleIsOverOnlyWhenNothingIsParked(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -119,7 +119,7 @@ func (t Trial) Run(before func(text string), survived func(Stored) error) error 
 		for _, r := range rules {
 			r.Match(doc)
 		}
-		fold.Of(it.Item.Title, it.Item.Said())
+		fold.Of(it.Item.Title, it.Item.Said(), it.Item.Lang)
 		if err := survived(it); err != nil {
 			return err
 		}

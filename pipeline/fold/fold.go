@@ -16,6 +16,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -39,8 +40,9 @@ type Sketch struct {
 	Text  string `json:"text,omitempty"` // of the text; "" if it is shorter than MinLetters
 }
 
-// Of sketches a title and a text.
-func Of(title, text string) Sketch {
+// Of sketches a title and a text in a language, BCP 47 or "" for what the text
+// shows.
+func Of(title, text, lang string) Sketch {
 	t := appendFolded(nil, title)
 	n := len(t)
 	t = appendFolded(t, text)
@@ -50,6 +52,9 @@ func Of(title, text string) Sketch {
 	}
 	return s
 }
+
+// IsZero reports whether nothing was sketched.
+func (s Sketch) IsZero() bool { return s.Whole == "" }
 
 func digest(b []byte) string {
 	h := sha256.Sum256(b)
@@ -88,69 +93,109 @@ type Kind string
 
 const (
 	New  Kind = "new"  // none of them
+	Near Kind = "near" // a report about one
 	Same Kind = "same" // a copy of one
 )
 
 // A Decision says which open statement a text belongs to, and why.
 type Decision struct {
 	Kind      Kind
-	Statement string  // with Same
+	Statement string  // with Same and Near
 	Reason    string  // "equal title and text", "equal text in another source"
 	Score     float64 // 1 is certain, 0 is not at all
 }
 
 // An Index holds the open statements. The zero value is empty and ready.
 type Index struct {
-	whole, text map[string]string // sketch -> statement
+	whole, text map[string]Member // sketch -> who published it
 	open        map[string]*statement
+	of          map[Member]string // -> statement
 }
+
+// A Member is an item of a statement.
+type Member struct{ Source, Item string }
 
 type statement struct {
 	sources map[string]bool
 	last    time.Time
 }
 
-// Add records that source published a text of the statement at a time.
-func (x *Index) Add(id, source string, s Sketch, at time.Time) {
+// Add records that an item, as first seen at a time, is of the statement.
+func (x *Index) Add(id string, m Member, s Sketch, at time.Time) {
 	if x.open == nil {
-		x.whole, x.text, x.open = map[string]string{}, map[string]string{}, map[string]*statement{}
+		x.whole, x.text, x.open, x.of = map[string]Member{}, map[string]Member{}, map[string]*statement{}, map[Member]string{}
 	}
 	st := x.open[id]
 	if st == nil {
 		st = &statement{sources: map[string]bool{}}
 		x.open[id] = st
 	}
-	st.sources[source] = true
+	st.sources[m.Source] = true
 	if at.After(st.last) {
 		st.last = at
 	}
+	x.of[m] = id
 	if s.Whole != "" {
-		x.whole[s.Whole] = id
+		x.whole[s.Whole] = m
 	}
 	if s.Text != "" {
-		x.text[s.Text] = id
+		x.text[s.Text] = m
+	}
+}
+
+// Move gives items of one statement to another, which may be new: some of them
+// where a person parted them, or all, with no items given, where two were found
+// to be one.
+func (x *Index) Move(from, to string, items ...Member) {
+	old := x.open[from]
+	if old == nil {
+		return
+	}
+	if x.open[to] == nil {
+		x.open[to] = &statement{sources: map[string]bool{}}
+	}
+	st := x.open[to]
+	if old.last.After(st.last) {
+		st.last = old.last
+	}
+	left := map[string]bool{}
+	for m, id := range x.of {
+		switch {
+		case id != from:
+		case len(items) == 0 || slices.Contains(items, m):
+			x.of[m] = to
+			st.sources[m.Source] = true
+		default:
+			left[m.Source] = true
+		}
+	}
+	old.sources = left
+	if len(left) == 0 {
+		delete(x.open, from)
 	}
 }
 
 // Keep forgets the statements of which keep is false.
 func (x *Index) Keep(keep func(id string) bool) {
-	gone := func(_, id string) bool { return !keep(id) }
+	maps.DeleteFunc(x.of, func(_ Member, id string) bool { return !keep(id) })
+	gone := func(_ string, m Member) bool { return x.of[m] == "" }
 	maps.DeleteFunc(x.whole, gone)
 	maps.DeleteFunc(x.text, gone)
 	maps.DeleteFunc(x.open, func(id string, _ *statement) bool { return !keep(id) })
 }
 
-// Decide says what a text that source publishes at a time is.
-func (x *Index) Decide(source string, s Sketch, at time.Time) Decision {
-	if id, ok := x.whole[s.Whole]; ok && x.isOpen(id, at) {
+// Decide says what an item that is seen at a time is.
+func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
+	if id := x.of[x.whole[s.Whole]]; x.isOpen(id, at) {
 		return Decision{Kind: Same, Statement: id, Reason: "equal title and text", Score: 1}
 	}
-	if id, ok := x.text[s.Text]; ok && s.Text != "" && x.isOpen(id, at) && !x.open[id].sources[source] {
+	if id := x.of[x.text[s.Text]]; s.Text != "" && x.isOpen(id, at) && !x.open[id].sources[m.Source] {
 		return Decision{Kind: Same, Statement: id, Reason: "equal text in another source", Score: 1}
 	}
 	return Decision{Kind: New}
 }
 
 func (x *Index) isOpen(id string, at time.Time) bool {
-	return at.Sub(x.open[id].last) <= Window
+	st := x.open[id]
+	return st != nil && at.Sub(st.last) <= Window
 }

@@ -22,21 +22,21 @@ func TestMarkupCaseAndWidthDoNotTellCopiesApart(t *testing.T) {
 		{"ligature", "Joint statement", "On the trans\u200bfer of missiles."},
 		{"split elsewhere", "Joint statement: on the transfer", "of missiles"},
 	} {
-		if got, want := Of(tt.title, tt.text).Whole, Of("Joint statement", "On the transfer of missiles.").Whole; got != want {
+		if got, want := Of(tt.title, tt.text, "").Whole, Of("Joint statement", "On the transfer of missiles.", "").Whole; got != want {
 			t.Errorf("%s: %q / %q is another statement", tt.name, tt.title, tt.text)
 		}
 	}
 }
 
 func TestWordsAccentsAndNumbersTellStatementsApart(t *testing.T) {
-	base := Of("Joint statement 12", "On the resumé.")
+	base := Of("Joint statement 12", "On the resumé.", "")
 	for _, text := range [][2]string{
 		{"Joint statement 13", "On the resumé."},
 		{"Joint statement 12", "On the resume."},
 		{"Joint statement 12", "On the resumé. Corrected."},
 		{"", ""},
 	} {
-		if Of(text[0], text[1]).Whole == base.Whole {
+		if Of(text[0], text[1], "").Whole == base.Whole {
 			t.Errorf("%q is the same statement", text)
 		}
 	}
@@ -44,8 +44,8 @@ func TestWordsAccentsAndNumbersTellStatementsApart(t *testing.T) {
 
 func TestDecide(t *testing.T) {
 	var x Index
-	x.Add("a", "fr", Of("Title", long), now)
-	x.Add("b", "fr", Of("Short", "No."), now)
+	x.Add("a", Member{"fr", "a"}, Of("Title", long, ""), now)
+	x.Add("b", Member{"fr", "b"}, Of("Short", "No.", ""), now)
 	for _, tt := range []struct {
 		name, source, title, text string
 		at                        time.Time
@@ -61,7 +61,7 @@ func TestDecide(t *testing.T) {
 		{"after the window", "jp", "Title", long, now.Add(Window + time.Second), ""},
 		{"seen before it, by a slower clock", "jp", "Title", long, now.Add(-time.Hour), "a"},
 	} {
-		d := x.Decide(tt.source, Of(tt.title, tt.text), tt.at)
+		d := x.Decide(Member{tt.source, "new"}, Of(tt.title, tt.text, ""), tt.at)
 		if d.Statement != tt.want || (d.Kind == Same) != (tt.want != "") || (d.Kind == Same) != (d.Reason != "") {
 			t.Errorf("%s: %+v, want statement %q", tt.name, d, tt.want)
 		}
@@ -70,11 +70,11 @@ func TestDecide(t *testing.T) {
 
 func TestEveryCopyKeepsAStatementOpen(t *testing.T) {
 	var x Index
-	s := Of("Title", long)
-	x.Add("a", "fr", s, now)
-	x.Add("a", "jp", s, now.Add(Window-time.Hour))
-	x.Add("a", "us", s, now.Add(time.Hour)) // a late one does not set it back
-	if d := x.Decide("kr", s, now.Add(2*Window-2*time.Hour)); d.Kind != Same {
+	s := Of("Title", long, "")
+	x.Add("a", Member{"fr", "a"}, s, now)
+	x.Add("a", Member{"jp", "a"}, s, now.Add(Window-time.Hour))
+	x.Add("a", Member{"us", "a"}, s, now.Add(time.Hour)) // a late one does not set it back
+	if d := x.Decide(Member{"kr", "new"}, s, now.Add(2*Window-2*time.Hour)); d.Kind != Same {
 		t.Errorf("a copy within the window of the last = %+v, want the same statement", d)
 	}
 }
@@ -82,7 +82,7 @@ func TestEveryCopyKeepsAStatementOpen(t *testing.T) {
 func TestDecideOnAnEmptyIndex(t *testing.T) {
 	var x Index
 	x.Keep(func(string) bool { return false })
-	if d := x.Decide("fr", Of("", ""), now); d.Kind != New {
+	if d := x.Decide(Member{"fr", "new"}, Of("", "", ""), now); d.Kind != New {
 		t.Errorf("Decide = %+v", d)
 	}
 }
@@ -90,14 +90,14 @@ func TestDecideOnAnEmptyIndex(t *testing.T) {
 func TestKeepForgetsWholeStatements(t *testing.T) {
 	var x Index
 	for _, id := range []string{"a", "b"} {
-		x.Add(id, "fr", Of(id, long+id), now)
+		x.Add(id, Member{"fr", id}, Of(id, long+id, ""), now)
 	}
 	x.Keep(func(id string) bool { return id == "a" })
 	for _, source := range []string{"fr", "jp"} {
-		if d := x.Decide(source, Of("b", long+"b"), now); d.Kind != New {
+		if d := x.Decide(Member{source, "new"}, Of("b", long+"b", ""), now); d.Kind != New {
 			t.Errorf("a copy of a forgotten statement by %s = %+v, want a new one", source, d)
 		}
-		if d := x.Decide(source, Of("a", long+"a"), now); d.Kind != Same {
+		if d := x.Decide(Member{source, "new"}, Of("a", long+"a", ""), now); d.Kind != Same {
 			t.Errorf("a copy of a kept statement by %s = %+v, want the same", source, d)
 		}
 	}
@@ -110,11 +110,11 @@ func FuzzOf(f *testing.F) {
 		if len(title)+len(text) > 1<<16 {
 			return
 		}
-		s := Of(title, text)
+		s := Of(title, text, "")
 		if len(s.Whole) != 32 || s.Text != "" && len(s.Text) != 32 {
 			t.Fatalf("sketch %+v", s)
 		}
-		if again := Of(" "+title, text+" \n."); again != s {
+		if again := Of(" "+title, text+" \n.", ""); again != s {
 			t.Errorf("white space and a full stop change the sketch of %q / %q", title, text)
 		}
 	})
@@ -124,18 +124,18 @@ func BenchmarkFold(b *testing.B) {
 	text := strings.Repeat(long, 14) // about 5 KB
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		Of("Joint statement on the transfer", text)
+		Of("Joint statement on the transfer", text, "")
 	}
 }
 
 func BenchmarkDecide(b *testing.B) {
 	var x Index
 	for i := range 100_000 {
-		x.Add(fmt.Sprint(i), "fr", Of(fmt.Sprint(i), long+fmt.Sprint(i)), now)
+		x.Add(fmt.Sprint(i), Member{"fr", fmt.Sprint(i)}, Of(fmt.Sprint(i), long+fmt.Sprint(i), ""), now)
 	}
-	known, fresh := Of("7", long+"7"), Of("new", long)
+	known, fresh := Of("7", long+"7", ""), Of("new", long, "")
 	for b.Loop() {
-		x.Decide("jp", known, now)
-		x.Decide("jp", fresh, now)
+		x.Decide(Member{"jp", "new"}, known, now)
+		x.Decide(Member{"jp", "new"}, fresh, now)
 	}
 }
