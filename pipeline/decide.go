@@ -68,9 +68,9 @@ func fit(matches []tocsin.Match) []tocsin.Match {
 // store appends the event that an item needs, if it needs one, and the further
 // ones if its matches take several.
 func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matches []tocsin.Match) error {
-	sketch := fold.Of(it.Title, it.Said(), it.Lang)
+	sketch := fold.Of(it.Title, it.Said(), it.Lang).By(m.view.source(it.Source).Country)
 	if m.off.Fold {
-		sketch = fold.Sketch{Whole: fmt.Sprint(seq)}
+		sketch = fold.Of(fmt.Sprint(seq), "", "")
 	}
 	m.deciding.Lock()
 	defer m.deciding.Unlock()

@@ -34,6 +34,7 @@ type cli struct {
 	Check checkCmd `cmd:"" help:"Check the configuration; with --live also what it reaches."`
 	Parse parseCmd `cmd:"" help:"Print what a feed document says."`
 	Match matchCmd `cmd:"" help:"Say whether text matches a query, and where."`
+	Fold  foldCmd  `cmd:"" help:"Say which texts are copies and translations of one statement."`
 	Why   whyCmd   `cmd:"" help:"Say what happened to a statement, stage by stage."`
 
 	Watchlist    watchlistCmd    `cmd:"" help:"Watchlists: add, edit, test, explain, backtest …"`

@@ -157,17 +157,22 @@ func (s statementLine) document(speaks bool) *watchlist.Document {
 
 // statements calls f with each statement of JSON lines.
 func statements(r io.Reader, verb string, f func(line int, s statementLine) error) error {
+	return jsonLines(r, verb, "id, lang, title and text", f)
+}
+
+// jsonLines calls f with each line that is not empty, whose keys of use are these.
+func jsonLines[T any](r io.Reader, verb, keys string, f func(line int, v T) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), maxLine)
 	for n := 1; lines.Scan(); n++ {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
-		var s statementLine
-		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
-			return fmt.Errorf("%s: line %d is no JSON object with id, lang, title and text: %w", verb, n, err)
+		var v T
+		if err := json.Unmarshal(lines.Bytes(), &v); err != nil {
+			return fmt.Errorf("%s: line %d is no JSON object with %s: %w", verb, n, keys, err)
 		}
-		if err := f(n, s); err != nil {
+		if err := f(n, v); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,53 @@
+package fold
+
+// A Judged is a text whose statement is known, and the statement that it was
+// folded into.
+type Judged struct {
+	Lang, Cluster, Statement string
+}
+
+// A Measure is how well texts were folded, by B-cubed: the averages over texts.
+type Measure struct {
+	Texts        int
+	Precision    float64 // over all texts: of the texts in a text's statement, how many are of its cluster
+	Copied       int     // texts that have a copy
+	Recall       float64 // over them: of the texts of its cluster, how many are in its statement
+	CopiedInLang int     // texts that have a copy in their own language
+	RecallInLang float64 // over them: the same among texts of its language
+}
+
+// Score compares what was folded with what should have been.
+func Score(texts []Judged) Measure {
+	m := Measure{Texts: len(texts)}
+	for _, a := range texts {
+		var statement, cluster, both, clusterLang, bothLang int
+		for _, b := range texts {
+			together, same := a.Statement == b.Statement, a.Cluster == b.Cluster
+			statement += count(together)
+			cluster += count(same)
+			both += count(together && same)
+			clusterLang += count(same && a.Lang == b.Lang)
+			bothLang += count(together && same && a.Lang == b.Lang)
+		}
+		m.Precision += float64(both) / float64(statement)
+		if cluster > 1 {
+			m.Copied++
+			m.Recall += float64(both) / float64(cluster)
+		}
+		if clusterLang > 1 {
+			m.CopiedInLang++
+			m.RecallInLang += float64(bothLang) / float64(clusterLang)
+		}
+	}
+	m.Precision /= max(1, float64(m.Texts))
+	m.Recall /= max(1, float64(m.Copied))
+	m.RecallInLang /= max(1, float64(m.CopiedInLang))
+	return m
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
