@@ -298,11 +298,12 @@ type Delivery struct {
 	Kind     string // Post, Edit, Reply, Digest, Notice or Update
 	To       Destination
 	Alert    Alert     // for Post, Edit and Reply
+	Older    Alert     // where Alert.Into names one: that alert
 	News     []News    // for Reply: what happened since the message, or the last reply
 	Aloud    bool      // for Reply: all who follow the channel are to see it
 	Summary  Summary   // for Digest
 	Text     string    // for Notice and Update: plain text of one or more lines
-	Ref      string    // for Edit and Update: the id that Send gave for the message to change; for Reply: of the one to answer
+	Ref      string    // for Edit and Update: the id that Send gave for the message to change; for Reply: of the one to answer, or "" if that is gone
 	Since    time.Time // when the first attempt was decided: the mail's Date, and the look-up's start
 	NotAfter time.Time // no byte of the message may leave after this; zero means no bound
 	Late     string    // why it is sent more than a minute after it was seen; "" if it is not

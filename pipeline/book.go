@@ -211,6 +211,10 @@ func (b *book) write(seq uint64, ev Event) {
 		b.alerts[ev.Alert] = p
 	}
 	p.add(seq, ev)
+	if ev.Kind == Merged {
+		b.merge(p, ev)
+		return
+	}
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
 	if !ev.Sketch.IsZero() {
 		b.index.Add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
@@ -230,6 +234,10 @@ func (p *page) add(seq uint64, ev Event) {
 	if ev.Kind == Revised {
 		p.alert.Revised++
 		p.alert.Changes = ev.Changes
+	}
+	if ev.Kind == Merged {
+		p.alert.Into = ev.Other
+		return
 	}
 	// A copy is replaced, never changed: readers hold earlier ones.
 	copies := slices.Clone(p.alert.Copies)
