@@ -212,7 +212,7 @@ func (b *book) write(seq uint64, ev Event) {
 	}
 	p.add(seq, ev)
 	if ev.Kind == Merged {
-		b.merge(p, ev)
+		b.merge(p, seq, ev)
 		return
 	}
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert

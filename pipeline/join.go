@@ -78,10 +78,11 @@ func (l *lane) adopt(r Record) {
 }
 
 // toldAsOlder reports whether an alert was merged into one that the destination
-// was told of already.
+// was or will be told of.
 func (l *lane) toldAsOlder(alert string) bool {
 	into := l.book.into(alert)
-	return into != "" && l.msgs[into] != nil
+	_, held := l.held[deliveryID(tocsin.Post, into, l.dest.Name)]
+	return into != "" && (held || l.msgs[into] != nil)
 }
 
 // into is the alert that one was merged into, or "".
@@ -95,7 +96,7 @@ func (b *book) into(alert string) string {
 }
 
 // merge gives the older alert what the younger one has.
-func (b *book) merge(younger *page, ev Event) {
+func (b *book) merge(younger *page, seq uint64, ev Event) {
 	older := b.alerts[ev.Other]
 	if older == nil {
 		return
@@ -107,10 +108,11 @@ func (b *book) merge(younger *page, ev Event) {
 		}
 	}
 	have := older.names()
-	for i, m := range younger.alert.Matches {
+	for _, m := range younger.alert.Matches {
 		if !have[m.Watchlist] {
 			older.alert.Matches = append(older.alert.Matches[:len(older.alert.Matches):len(older.alert.Matches)], m)
-			older.added = append(older.added, max(younger.added[i], older.last))
+			older.added = append(older.added, seq)
 		}
 	}
+	older.last = seq
 }

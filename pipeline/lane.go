@@ -67,7 +67,7 @@ type message struct {
 	parked   bool      // there is nothing to edit: it was not delivered, or is gone
 	retry    *Record   // the edit that failed and is due again
 	told     uint64    // the alert's last event that it shows or a reply tells of
-	replied  time.Time // when that reply was sent
+	replied  time.Time // when the post or the last reply was sent
 	reply    *Record   // the reply that failed and is due again
 	was      string    // the alert that it was of before that was merged
 	joined   bool      // it goes on as the message of the alert that this one was merged into
@@ -366,7 +366,7 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 	switch {
 	case m == nil && (len(lists) == 0 || ev.Copy.Baseline && !ev.Earlier):
 		return "", nil, nil
-	case m == nil && l.toldAsOlder(ev.Alert):
+	case m == nil && (ev.Kind == Merged || l.toldAsOlder(ev.Alert)):
 		return "", nil, nil
 	case m == nil:
 		return l.unlessMuted(tocsin.Post, lists), lists, nil

@@ -101,7 +101,7 @@ func (l *lane) final(r Record) {
 	switch {
 	case r.Act == tocsin.Post:
 		m.ref, m.parked = r.Ref, r.Kind == Parked
-		m.told = max(m.told, r.Rendered)
+		m.told, m.replied = max(m.told, r.Rendered), r.At
 	case r.Kind == Skipped:
 		m.parked = true // gone, or closed
 	case m.ref == "":
