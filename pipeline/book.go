@@ -233,7 +233,11 @@ func (p *page) add(seq uint64, ev Event) {
 	}
 	if ev.Kind == Revised {
 		p.alert.Revised++
-		p.alert.Changes = ev.Changes
+		p.alert.Changes, p.alert.Why = ev.Changes, ""
+		if ev.Material {
+			p.alert.Material++
+			p.alert.Why = ev.Reason
+		}
 	}
 	if ev.Kind == Merged {
 		p.alert.Into = ev.Other
@@ -405,7 +409,7 @@ func (l *Logs) page(ctx context.Context, id string) (*page, error) {
 // begin sets what the first event says.
 func (p *page) begin(ev Event) {
 	if p.alert.Opened.IsZero() {
-		p.alert.Opened, p.alert.Excerpt, p.alert.Marks = ev.At, ev.Excerpt, ev.Marks
+		p.alert.Opened, p.alert.Title, p.alert.Excerpt, p.alert.Marks = ev.At, ev.Copy.Title, ev.Excerpt, ev.Marks
 		p.earlier = ev.Earlier
 	}
 }
