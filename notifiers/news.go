@@ -12,9 +12,9 @@ import (
 	"tocsin"
 )
 
-// A reply is what every kind shows of news about an alert, in clean text that is
+// A replyCard is what every kind shows of news about an alert, in clean text that is
 // not yet escaped for any of them.
-type reply struct {
+type replyCard struct {
 	About      string // the alert's title, where the message does not stand beneath the alert's
 	Lines      []newsLine
 	Late       string
@@ -31,8 +31,8 @@ const showCopies = 5
 // showNews bounds the lines of a reply.
 const showNews = 20
 
-func newReply(d tocsin.Delivery) reply {
-	var r reply
+func newReply(d tocsin.Delivery) replyCard {
+	var r replyCard
 	if d.Aloud || d.Ref == "" {
 		r.About = titleOf(d.Alert)
 		if len(d.Alert.Copies) > 0 {
@@ -127,7 +127,7 @@ func published(how string, copies []tocsin.Copy) []newsLine {
 }
 
 // text is the reply for who reads plain text.
-func (r reply) text() string {
+func (r replyCard) text() string {
 	var b strings.Builder
 	for _, l := range r.Lines {
 		b.WriteString("- " + l.Text + "\n")
@@ -142,7 +142,7 @@ func (r reply) text() string {
 }
 
 // replyText is a reply on a terminal, above the card.
-func replyText(r reply) string {
+func replyText(r replyCard) string {
 	var b strings.Builder
 	for _, l := range r.Lines {
 		b.WriteString(wrap("! ", "  ", l.Text, nil))

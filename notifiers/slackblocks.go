@@ -351,7 +351,7 @@ func (c card) facts(m *mrkdwn) {
 
 // slackReply shows what happened. Where it does not stand beneath the message, or
 // is seen by those who do not follow the thread, it says what it is about.
-func slackReply(r reply, repeat bool) slackMessage {
+func slackReply(r replyCard, repeat bool) slackMessage {
 	var s slackMessage
 	m := &mrkdwn{max: maxSection}
 	if repeat {

@@ -29,6 +29,7 @@ func checkTerminal(to string) error {
 
 const (
 	columns  = 80
+	leads    = 24 // at most, of the columns, go to what stands before a text
 	maxLines = 40 // of an excerpt or a notice
 )
 
@@ -368,7 +369,7 @@ func words(s string) []word {
 			spaced = false
 		case start < 0:
 			start, wide = i, cellsOf(r)
-		case wide >= columns-12 && !strings.HasPrefix(s[start:], "http"):
+		case wide >= columns-leads && !strings.HasPrefix(s[start:], "http"):
 			end(i)
 			start, wide = i, cellsOf(r)
 		default:
