@@ -77,6 +77,19 @@ func (l *lane) adopt(r Record) {
 	l.msgs[r.Alert] = &m
 }
 
+// firstTitle is the title under which a message was sent: that of the alert that
+// it was of before others were found to be one with it.
+func (l *lane) firstTitle(ctx context.Context, m *message, title string) (string, error) {
+	for ; m != nil && m.was != ""; m = l.msgs[m.was] {
+		a, _, err := l.alert(ctx, m.was)
+		if err != nil {
+			return "", err
+		}
+		title = a.Title
+	}
+	return title, nil
+}
+
 // toldAsOlder reports whether an alert was merged into one that the destination
 // was or will be told of.
 func (l *lane) toldAsOlder(alert string) bool {

@@ -123,6 +123,9 @@ func TestAMessageOfTheYoungerAlertGoesOnAsThatOfTheOlder(t *testing.T) {
 					want = []string{"post of young", "reply m1 of old"}
 				}
 				r.wantCalls(want...)
+				if d := r.desk.posts()[1]; d.Alert.Title != "young" {
+					t.Errorf("the reply goes by the title %q, want that of the first message", d.Alert.Title)
+				}
 			})
 		})
 	}

@@ -28,12 +28,12 @@ type owed struct {
 // tells reports whether a reply tells of an event, and whether all who follow the
 // destination are to see it.
 func (l *lane) tells(ev Event) (tell, loud bool) {
-	switch {
-	case ev.Kind == Withdrawn, ev.Kind == Revised && ev.Material:
+	switch loud = ev.Kind == Withdrawn || ev.Kind == Revised && ev.Material; {
+	case loud && !ev.Copy.Report:
 		return l.traits.Threads || l.traits.Answers, true
 	case ev.Kind == Merged: // where messages are edited they say so themselves
 		return l.traits.Answers && !l.traits.Edits, false
-	case ev.Kind == Copied, ev.Kind == Revised, ev.Kind == Matched:
+	case ev.Kind == Copied, ev.Kind == Revised, ev.Kind == Withdrawn, ev.Kind == Matched:
 		return l.traits.Threads, false
 	}
 	return false, false
@@ -204,6 +204,9 @@ func (l *lane) reply(ctx context.Context, r *Record, d *tocsin.Delivery) error {
 	}
 	if m := l.msgs[r.Alert]; m != nil {
 		r.Under = cmp.Or(m.ref, r.Under)
+		if d.Alert.Title, err = l.firstTitle(ctx, m, d.Alert.Title); err != nil {
+			return err
+		}
 	}
 	d.Aloud = r.Aloud
 	if r.Aloud && time.Since(r.Seen) > time.Minute {
