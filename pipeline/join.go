@@ -69,12 +69,18 @@ func (l *lane) skipHeld(ctx context.Context, h held, why string) error {
 func (l *lane) adopt(r Record) {
 	m := message{was: r.Other, ref: r.Ref, parked: r.Ref == "", rendered: r.Rendered, told: r.Event}
 	if younger := l.msgs[r.Other]; younger != nil {
-		younger.joined = true
 		m.parked = younger.parked
 		m.changed, m.replied = younger.changed, younger.replied
 		delete(l.dirty, r.Other)
 	}
 	l.msgs[r.Alert] = &m
+}
+
+// goesOn reports whether the message m of an alert that was merged is that of the
+// older alert now.
+func (l *lane) goesOn(ev posted, m *message) bool {
+	older := l.msgs[ev.Other]
+	return older == nil || older.ref == m.ref
 }
 
 // firstTitle is the title under which a message was sent: that of the alert that

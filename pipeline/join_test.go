@@ -193,6 +193,20 @@ func TestAlertMergedWhileItIsHeldIsToldOnce(t *testing.T) {
 	}
 }
 
+func TestOlderAlertThatIsHeldIsNotPostedBesideTheYounger(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), weapons(true))
+		defer r.close()
+		r.desk.edits, r.desk.finds, r.desk.threads = true, true, true
+		r.ok(r.logs.Mute(t.Context(), "ada", "artillery", "desk", time.Now().Add(time.Hour)))
+		r.run()
+		r.oldAndYoung()
+		r.merge()
+		time.Sleep(2 * time.Hour)
+		r.wantCalls("post of young", "edit m1 of old")
+	})
+}
+
 func TestALaneThatIsBehindPostsTwoAlertsThatAreOneOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t, t.TempDir(), weapons(true))

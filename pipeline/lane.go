@@ -70,7 +70,6 @@ type message struct {
 	replied  time.Time // when the post or the last reply was sent
 	reply    *Record   // the reply that failed and is due again
 	was      string    // the alert that it was of before that was merged
-	joined   bool      // it goes on as the message of the alert that this one was merged into
 }
 
 // A job is one call to make.
@@ -375,10 +374,10 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 	switch {
 	case ev.Kind == Paged && ev.Copy.Page != tocsin.PagePDF:
 		return "", nil, nil // nothing that a message shows
-	case m.parked || m.joined || m.rendered >= ev.seq || !l.traits.Edits:
+	case m.parked || m.rendered >= ev.seq || !l.traits.Edits:
 		return "", nil, nil
-	case ev.Kind != Merged && l.book.into(ev.Alert) != "":
-		return "", nil, nil // it points to the older one, and that goes on
+	case ev.Kind == Merged && l.goesOn(ev, m), ev.Kind != Merged && l.book.into(ev.Alert) != "":
+		return "", nil, nil // it is the older's now, or points to it
 	}
 	return tocsin.Edit, nil, nil
 }

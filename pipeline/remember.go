@@ -178,11 +178,6 @@ func (l *lane) recall(ctx context.Context) error {
 			l.msgs[id] = m
 		}
 	}
-	for _, m := range l.msgs {
-		if younger := l.msgs[m.was]; younger != nil {
-			younger.joined = true
-		}
-	}
 	for id, r := range past.parked {
 		if _, ok := l.parked[id]; !ok {
 			l.parked[id] = r

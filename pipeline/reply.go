@@ -43,7 +43,7 @@ func (l *lane) tells(ev Event) (tell, loud bool) {
 // not answered: when it is, it shows everything.
 func (l *lane) owe(ev posted, m *message) {
 	tell, loud := l.tells(ev.Event)
-	if !tell || m.ref == "" || ev.seq <= m.told || ev.Kind == Merged && m.joined {
+	if !tell || m.ref == "" || ev.seq <= m.told || ev.Kind == Merged && l.goesOn(ev, m) {
 		return
 	}
 	os := l.owing[ev.Alert]

@@ -292,6 +292,51 @@ func TestReplyToAnAlertOlderThanWhatAStartReads(t *testing.T) {
 	})
 }
 
+// What waits for others to be told with it must not be passed over because what
+// came later was delivered.
+func TestWhatIsOwedOutlivesARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		r.desk.threads = true
+		r.run()
+		r.put(item("fr", "1", "one", "missiles"))
+		time.Sleep(time.Second)
+		r.put(item("jp", "1", "one", "missiles"))
+		time.Sleep(time.Second)
+		r.put(item("fr", "2", "two", "missiles"))
+		time.Sleep(time.Second)
+		r.stop()
+		r.run()
+		time.Sleep(time.Minute)
+		r.wantTold("post one", "post two", "reply to m1: copied")
+	})
+}
+
+func TestReplyThatFailsAfterALongMuteOutlivesARestart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		k := threaded(&desk{refs: map[string]string{}})
+		live := lives(t, k, t.TempDir())
+		live(func(r *rig) { r.say("old") })
+		time.Sleep(45 * day)
+		live(func(r *rig) {
+			r.mute(time.Hour)
+			r.revise(idOf("fr", "old"), 2, true)
+			time.Sleep(time.Minute)
+			k.set(refuse(1<<30, tocsin.Reply, tocsin.Outcome{Verdict: tocsin.Retry}))
+			time.Sleep(2 * time.Hour)
+			r.mute(time.Second) // a record that is not the reply's
+			r.put(item("fr", "mid", "mid", "missiles"))
+			time.Sleep(time.Minute)
+		})
+		k.set(nil)
+		live(func(r *rig) {
+			time.Sleep(time.Hour)
+			r.wantTold("post old", "post mid", "reply to m1 aloud: revised")
+		})
+	})
+}
+
 // A lane's goroutine ends at a step, as a kill would end it.
 func TestDeathAroundAReplyLosesAndDoublesNothing(t *testing.T) {
 	for _, finds := range []bool{true, false} {
