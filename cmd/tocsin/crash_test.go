@@ -209,10 +209,7 @@ func (w *world) publish(n int) {
 		if n == 0 {
 			w.feeds[id] = []rssItem{{GUID: id + "-0", Link: "http://x.example/" + id, Title: "Opening hours", Description: "Of " + id}}
 		}
-		if i := w.rnd.IntN(len(w.feeds[id])); w.rnd.IntN(8) == 0 && numbered.MatchString(w.feeds[id][i].Title) {
-			w.revisions++
-			w.feeds[id][i].Description += fmt.Sprintf(" It was corrected on the missiles in item %d.", w.revisions)
-		}
+		w.revise(id)
 		for range n {
 			k := len(w.channelOf) + 1
 			it := rssItem{
@@ -230,6 +227,20 @@ func (w *world) publish(n int) {
 				w.add(fmt.Sprintf("s%02d", (i+1+w.rnd.IntN(channels-1))%channels), it)
 			}
 		}
+	}
+}
+
+// revise changes, now and then, a statement of which there is no copy: one of an
+// earlier text would be another statement if nobody had seen that text here.
+func (w *world) revise(id string) {
+	it := &w.feeds[id][w.rnd.IntN(len(w.feeds[id]))]
+	f := numbered.FindStringSubmatch(it.Title)
+	if f == nil || w.rnd.IntN(4) != 0 {
+		return
+	}
+	if k, _ := strconv.Atoi(f[1]); w.copiesOf[k] == 0 {
+		w.revisions++
+		it.Description += fmt.Sprintf(" It was corrected on the missiles in item %d.", w.revisions)
 	}
 }
 
