@@ -17,7 +17,7 @@ const (
 	Gone      Verdict = "destination" // this destination cannot be reached until a person mends it: park, tell the owner
 	Install   Verdict = "install"     // no destination of the kind works until a person mends it: hold, tell operators
 	Refused   Verdict = "refused"     // this message will never be accepted: park it, tell operators
-	NoEdit    Verdict = "edit"        // the message to edit is gone or closed: leave it
+	NoEdit    Verdict = "edit"        // the message to edit or to answer is gone or closed
 	Withheld  Verdict = "withheld"    // nothing was written, because NotAfter had come
 )
 

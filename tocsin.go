@@ -215,17 +215,20 @@ type Change struct {
 // An Alert is a statement that matched at least one watchlist, as it stands
 // after some of its events.
 type Alert struct {
-	ID      string    `json:"id"`
-	Opened  time.Time `json:"opened"`
-	Matches []Match   `json:"matches"`           // one a watchlist, in the order they matched; spans are those of First
-	Copies  []Copy    `json:"copies"`            // every item once, at its latest revision; the first is the evidence it opened on
-	Excerpt string    `json:"excerpt"`           // of the first item's text, at most 500 bytes, around the first matched words
-	Marks   []Span    `json:"marks"`             // matched words in the first item's Title, and in Excerpt (Field text, offsets into Excerpt)
-	Revised int       `json:"revised"`           // changes by publishers since it opened
-	Changes []Change  `json:"changes,omitempty"` // of the last of them, the first few
-	Facets  Facets    `json:"facets,omitzero"`   // what its texts name
-	Into    string    `json:"into,omitempty"`    // the older alert that it was found to be one with, which goes on for both
-	Apart   []string  `json:"apart,omitempty"`   // alerts that a person said are other statements
+	ID       string    `json:"id"`
+	Opened   time.Time `json:"opened"`
+	Title    string    `json:"title,omitempty"`    // of the first item when it opened: the subject of its mails, whatever becomes of the item's
+	Matches  []Match   `json:"matches"`            // one a watchlist, in the order they matched; spans are those of First
+	Copies   []Copy    `json:"copies"`             // every item once, at its latest revision; the first is the evidence it opened on
+	Excerpt  string    `json:"excerpt"`            // of the first item's text, at most 500 bytes, around the first matched words
+	Marks    []Span    `json:"marks"`              // matched words in the first item's Title, and in Excerpt (Field text, offsets into Excerpt)
+	Revised  int       `json:"revised"`            // changes by publishers since it opened
+	Material int       `json:"material,omitempty"` // of them, those in which numbers, names, a negation or signatories changed
+	Changes  []Change  `json:"changes,omitempty"`  // of the last of them, the first few
+	Why      string    `json:"why,omitempty"`      // what makes the last of them material; "" if it is not
+	Facets   Facets    `json:"facets,omitzero"`    // what its texts name
+	Into     string    `json:"into,omitempty"`     // the older alert that it was found to be one with, which goes on for both
+	Apart    []string  `json:"apart,omitempty"`    // alerts that a person said are other statements
 }
 
 // Facets are what the texts of a statement name.
@@ -240,12 +243,12 @@ type Facets struct {
 func (a Alert) First() Copy { return a.Copies[0] }
 
 // Publishers are the sources that published the statement, each once, in the
-// order they did.
+// order they did. Reports about it are left out.
 func (a Alert) Publishers() []Copy {
 	var out []Copy
 	seen := map[string]bool{}
 	for _, c := range a.Copies {
-		if !seen[c.Source] {
+		if !c.Report && !seen[c.Source] {
 			seen[c.Source] = true
 			out = append(out, c)
 		}
@@ -298,11 +301,12 @@ type Delivery struct {
 	Kind     string // Post, Edit, Reply, Digest, Notice or Update
 	To       Destination
 	Alert    Alert     // for Post, Edit and Reply
+	Older    Alert     // where Alert.Into names one: that alert
 	News     []News    // for Reply: what happened since the message, or the last reply
 	Aloud    bool      // for Reply: all who follow the channel are to see it
 	Summary  Summary   // for Digest
 	Text     string    // for Notice and Update: plain text of one or more lines
-	Ref      string    // for Edit and Update: the id that Send gave for the message to change; for Reply: of the one to answer
+	Ref      string    // for Edit and Update: the id that Send gave for the message to change; for Reply: of the one to answer, or "" if that is gone
 	Since    time.Time // when the first attempt was decided: the mail's Date, and the look-up's start
 	NotAfter time.Time // no byte of the message may leave after this; zero means no bound
 	Late     string    // why it is sent more than a minute after it was seen; "" if it is not

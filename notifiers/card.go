@@ -22,7 +22,11 @@ type card struct {
 	Matched    []matched
 	Link, Host string
 	Publishers []string // with their countries, in the order they published
-	Revised    string   // "2 changes by its publishers; the last: 48 -> 50", or ""
+	Reported   string   // "reported by 3: …", or ""
+	Signed     string   // "37 of 48 signatories have published; missing: Japan, …", or ""
+	Facets     string   // "cites resolution 1718 (2006) · names KN-23", or ""
+	Joined     string   // "joined with …", or ""
+	Revised    string   // "2 changes by its publishers, 1 material; the last: 48 -> 50", or ""
 	Withdrawn  string   // "withdrawn by France (FR), 3 Nov 2026 09:00 UTC", or ""
 	Unread     string   // what was not read of it: "PDF not read", or ""
 	Repeat     bool
@@ -65,9 +69,8 @@ func newCard(d tocsin.Delivery, now time.Time) card {
 	for _, p := range a.Publishers() {
 		c.Publishers = append(c.Publishers, withCountry(p))
 	}
-	if a.Revised > 0 {
-		c.Revised = count(a.Revised, "change", "changes") + " by its publishers" + lastChange(a.Changes)
-	}
+	c.Reported, c.Signed, c.Facets, c.Joined = reported(a), signed(a), facets(a.Facets), joinedWith(d)
+	c.Revised = revised(a)
 	c.Withdrawn = withdrawn(a.Copies)
 	if first.Page == tocsin.PagePDF {
 		c.Unread = "PDF not read: matched by what the source says of it"
@@ -75,8 +78,28 @@ func newCard(d tocsin.Delivery, now time.Time) card {
 	return c
 }
 
-// lastChange shows the first places of a revision.
-func lastChange(changes []tocsin.Change) string {
+// revised counts the changes by publishers and shows the last.
+func revised(a tocsin.Alert) string {
+	if a.Revised == 0 {
+		return ""
+	}
+	material := "none material"
+	if a.Material > 0 {
+		material = strconv.Itoa(a.Material) + " material"
+	}
+	text := count(a.Revised, "change", "changes") + " by its publishers, " + material
+	last := "; the last: "
+	if why := short(flat(a.Why), maxChange); why != "" {
+		last = "; the last is material (" + why + "): "
+	}
+	if changed := changed(a.Changes); changed != "" {
+		text += last + changed
+	}
+	return text
+}
+
+// changed shows the first places of a revision.
+func changed(changes []tocsin.Change) string {
 	const show = 3
 	var out []string
 	for _, ch := range changes[:min(len(changes), show)] {
@@ -93,10 +116,7 @@ func lastChange(changes []tocsin.Change) string {
 	if n := len(changes) - show; n > 0 {
 		out = append(out, fmt.Sprintf("%d more", n))
 	}
-	if len(out) == 0 {
-		return ""
-	}
-	return "; the last: " + strings.Join(out, " · ")
+	return strings.Join(out, " · ")
 }
 
 const maxChange = 80
@@ -312,6 +332,9 @@ func newDigest(s tocsin.Summary, now time.Time) digest {
 	}
 	for _, a := range s.Newest[:min(len(s.Newest), 5)] {
 		n := newest{Title: titleOf(a), When: ago(now, dated(a))}
+		if p := len(a.Publishers()); p > 1 {
+			n.When += fmt.Sprintf(", published by %d", p)
+		}
 		if len(a.Copies) > 0 {
 			n.Source, n.Link = withCountry(a.First()), link(a.First().URL)
 			n.Host = hostOf(n.Link)

@@ -54,12 +54,25 @@ func sampleSummary() tocsin.Summary {
 	return tocsin.Summary{Sources: 80, Answered: 61, Silent: []string{"Chad: Presidency"}, Watchlists: []string{"rockets"}, Matching: 3, Newest: []tocsin.Alert{sample()}}
 }
 
+// sampleNews are a copy, a material change and a withdrawal.
+func sampleNews() []tocsin.News {
+	a := sample()
+	gone := a.Copies[0]
+	gone.Withdrawn = gone.Seen.Add(time.Hour)
+	return []tocsin.News{
+		{Kind: tocsin.Copied, Copy: a.Copies[1]},
+		{Kind: tocsin.Revised, Copy: a.Copies[0], Changes: []tocsin.Change{{Field: tocsin.FieldText, Was: "48 states", Is: "50 states"}}, Material: true, Why: "numbers"},
+		{Kind: tocsin.Withdrawn, Copy: gone},
+	}
+}
+
 // deliveries are one of each kind that makes a new message.
 func deliveries(to tocsin.Destination) []tocsin.Delivery {
 	now := time.Now()
 	return []tocsin.Delivery{
 		{ID: "d-post", Kind: tocsin.Post, To: to, Alert: sample(), Since: now, Late: "slack was down"},
 		{ID: "d-digest", Kind: tocsin.Digest, To: to, Summary: sampleSummary(), Since: now},
+		{ID: "d-reply", Kind: tocsin.Reply, To: to, Alert: sample(), News: sampleNews(), Aloud: true, Since: now},
 		{ID: "d-notice", Kind: tocsin.Notice, To: to, Text: "2 troubles:\n- mfa.example does not answer", Since: now},
 	}
 }
@@ -247,6 +260,7 @@ var contract = map[string]func(*testing.T, notifiers.Kind, rig){
 	"a cancelled send ends with a word":   cancelled,
 	"a repeat is marked":                  repeatMarked,
 	"edits change and never add":          editsNeverAdd,
+	"a reply says what happened":          repliesTell,
 	"an address is checked":               addressChecked,
 	"credentials can be tried":            credentialsTried,
 	"hostile text is accepted":            hostileAccepted,
@@ -399,6 +413,32 @@ func editsNeverAdd(t *testing.T, k notifiers.Kind, r rig) {
 	}
 	if !strings.Contains(got[len(got)-1], "Chile: Foreign Ministry") {
 		t.Errorf("the edit does not show the new publisher:\n%s", got[len(got)-1])
+	}
+}
+
+func repliesTell(t *testing.T, _ notifiers.Kind, r rig) {
+	ds := deliveries(r.to)
+	ref, err := send(t, r.n, ds[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, under := range []string{ref, ""} {
+		d := ds[2]
+		d.ID += under
+		d.Ref = under
+		if _, err := send(t, r.n, d); err != nil {
+			t.Fatal(err)
+		}
+		got := r.arrived()
+		last := strings.ReplaceAll(strings.ReplaceAll(got[len(got)-1], "=\r\n", ""), "\n  ", " ")
+		for _, want := range []string{
+			"also published by Japan: Foreign Ministry (JP)", "material change by France: Ministry for Europe (FR): numbers: 48 states",
+			"50 states", "withdrawn by France: Ministry for Europe (FR), 3 Nov 2026 10:02 UTC", "France regrets a sale of rockets", "https://mfa.example/news/1",
+		} {
+			if !strings.Contains(last, want) {
+				t.Errorf("under %q: the reply does not say %q:\n%s", under, want, last)
+			}
+		}
 	}
 }
 

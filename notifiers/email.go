@@ -25,7 +25,7 @@ import (
 
 // emailKind sends mail over SMTP. A message that was sent cannot be changed or
 // looked up, but every attempt at it has the same Message-ID and Date.
-var emailKind = Kind{Name: "email", CheckTo: checkMailbox, open: openEmail}
+var emailKind = Kind{Name: "email", Answers: true, CheckTo: checkMailbox, open: openEmail}
 
 // EmailConfig is the server that takes mail. A zero SMTP leaves the kind closed.
 type EmailConfig struct {
@@ -326,7 +326,7 @@ func (r *emailReady) Send(ctx context.Context) (string, error) {
 	switch {
 	case r.msg.IsDelivered(): // whatever happened to the connection afterwards
 		r.good = err == nil && ctx.Err() == nil
-		return r.msg.GetMessageID(), nil
+		return strings.Trim(r.msg.GetMessageID(), "<>"), nil
 	case a.refused.Load():
 		return "", withheld()
 	case err == nil:

@@ -37,6 +37,9 @@ type line struct {
 
 var plainID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
 
+// messageRef is a Message-ID without its brackets, as Send gives it.
+var messageRef = regexp.MustCompile(`^[A-Za-z0-9._+-]{1,200}@[A-Za-z0-9._-]{1,200}$`)
+
 // messageID is the same for every attempt at a delivery.
 func messageID(id, domain string) string {
 	if !plainID.MatchString(id) {
@@ -52,7 +55,15 @@ func (n *emailNotifier) message(d tocsin.Delivery, now time.Time) (*mail.Msg, er
 	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	m.FromMailAddress(n.from)
 	m.ToMailAddress(&netmail.Address{Address: d.To.To})
-	m.Subject(short(flat(subject), maxSubject))
+	subject = short(flat(subject), maxSubject)
+	if d.Kind == tocsin.Reply {
+		subject = "Re: " + subject
+		if messageRef.MatchString(d.Ref) {
+			m.SetGenHeader("In-Reply-To", "<"+d.Ref+">")
+			m.SetGenHeader("References", "<"+d.Ref+">")
+		}
+	}
+	m.Subject(subject)
 	m.SetMessageIDWithValue(messageID(d.ID, n.domain))
 	m.SetDateWithValue(d.Since)
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody's holiday note answers it
@@ -86,6 +97,9 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 		return p, "tocsin: " + cmp.Or(flat(d.Text), "notice"), "operators"
 	}
 	c := newCard(d, now)
+	if d.Kind == tocsin.Reply {
+		p.Lead = newReply(d).text()
+	}
 	p.Heading, p.Excerpt = c.Title, c.Excerpt
 	p.fact("Source", c.Source, "")
 	p.fact("Times", strings.Join(c.Times, " · "), "")
@@ -94,6 +108,10 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 	}
 	p.fact("Link", c.Link, c.Link)
 	p.fact("Publishers", c.published(), "")
+	p.fact("Reports", c.Reported, "")
+	p.fact("Signed", c.Signed, "")
+	p.fact("Facets", c.Facets, "")
+	p.fact("Joined", c.Joined, "")
 	p.fact("Withdrawn", c.Withdrawn, "")
 	p.fact("Changes", c.Revised, "")
 	p.fact("Not read", c.Unread, "")
@@ -101,7 +119,7 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 		list = d.Alert.Matches[0].Watchlist
 		p.Foot = "You get this because this address subscribes to " + c.Matched[0].Watchlist + "."
 	}
-	return p, titleOf(d.Alert), list
+	return p, cmp.Or(flat(d.Alert.Title), titleOf(d.Alert)), list
 }
 
 func (m matched) text() string {

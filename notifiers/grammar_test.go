@@ -60,15 +60,52 @@ func (g grammar) alert() tocsin.Alert {
 	for range g.size(60) {
 		a.Matches = append(a.Matches, tocsin.Match{Watchlist: g.text(2), Spans: g.spans(g.size(500), 100, tocsin.FieldText)})
 	}
+	a.Facets = tocsin.Facets{Signed: g.IntN(60) - 5, Resolutions: g.texts(30), Systems: g.texts(30)}
+	for range g.size(60) {
+		a.Facets.Signatories = append(a.Facets.Signatories, []string{"JP", "KR", "fr", "<!", "ZZ9", g.text(2)}[g.IntN(6)])
+	}
+	for i := range a.Copies {
+		a.Copies[i].Report, a.Copies[i].Lang = g.IntN(4) == 0, []string{"fr", "", "<!channel>", "zh-Hant"}[g.IntN(4)]
+	}
+	if g.IntN(3) == 0 {
+		a.Into, a.Title, a.Why, a.Material = g.text(3), g.text(9), g.text(9), g.IntN(3)
+	}
+	a.Changes = g.changes()
 	return a
+}
+
+func (g grammar) texts(most int) (out []string) {
+	for range g.size(most) {
+		out = append(out, g.text(5))
+	}
+	return out
+}
+
+func (g grammar) changes() (out []tocsin.Change) {
+	for range g.IntN(6) {
+		out = append(out, tocsin.Change{Field: g.text(1), Before: g.text(5), Was: g.text(9), Is: g.text(9), After: g.text(5)})
+	}
+	return out
+}
+
+func (g grammar) news(a tocsin.Alert) (out []tocsin.News) {
+	kinds := []string{tocsin.Matched, tocsin.Copied, tocsin.Copied, tocsin.Revised, tocsin.Withdrawn, tocsin.Merged, tocsin.Split, "unknown"}
+	for range g.size(120) {
+		out = append(out, tocsin.News{
+			Kind: kinds[g.IntN(len(kinds))], Copy: a.Copies[g.IntN(len(a.Copies))], Changes: g.changes(),
+			Material: g.IntN(2) == 0, Why: g.text(20), Other: g.text(3),
+		})
+	}
+	return out
 }
 
 func (g grammar) delivery(to tocsin.Destination) tocsin.Delivery {
 	d := tocsin.Delivery{
-		ID: "d-" + g.text(2), Kind: []string{tocsin.Post, tocsin.Post, tocsin.Post, tocsin.Digest, tocsin.Notice}[g.IntN(5)],
+		ID: "d-" + g.text(2), Kind: []string{tocsin.Post, tocsin.Post, tocsin.Post, tocsin.Reply, tocsin.Reply, tocsin.Digest, tocsin.Notice}[g.IntN(7)],
 		To: to, Since: time.Now(), Late: g.text(g.size(40)), Repeat: g.IntN(3) == 0, Text: g.text(g.size(400)),
 	}
-	d.Alert = g.alert()
+	d.Alert, d.Older = g.alert(), g.alert()
+	d.News, d.Aloud = g.news(d.Alert), g.IntN(2) == 0
 	d.Summary = tocsin.Summary{Sources: g.IntN(99), Matching: g.IntN(3), Silent: []string{g.text(3), g.text(90)}, Watchlists: []string{g.text(2), g.text(99)}}
 	for range g.IntN(6) {
 		d.Summary.Newest = append(d.Summary.Newest, g.alert())

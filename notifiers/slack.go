@@ -25,7 +25,7 @@ import (
 // slackKind posts to channels by an app's bot token. Slack takes one message a
 // second and channel, and short bursts.
 // Source: https://docs.slack.dev/apis/web-api/rate-limits
-var slackKind = Kind{Name: "slack", Edits: true, Every: time.Second, Burst: 3, CheckTo: checkChannel, open: openSlack}
+var slackKind = Kind{Name: "slack", Edits: true, Threads: true, Answers: true, Every: time.Second, Burst: 3, CheckTo: checkChannel, open: openSlack}
 
 // SlackConfig is the app that posts. A zero Token leaves the kind closed.
 type SlackConfig struct {
@@ -238,6 +238,9 @@ func (r *slackReady) metadata() slack.MsgOption {
 
 func (r *slackReady) edits() bool { return isEdit(r.d) }
 
+// isThreaded reports whether d stands beneath another message.
+func isThreaded(d tocsin.Delivery) bool { return d.Kind == tocsin.Reply && d.Ref != "" }
+
 func isEdit(d tocsin.Delivery) bool { return d.Kind == tocsin.Edit || d.Kind == tocsin.Update }
 
 func (r *slackReady) try(ctx context.Context, options ...slack.MsgOption) (string, error) {
@@ -246,20 +249,31 @@ func (r *slackReady) try(ctx context.Context, options ...slack.MsgOption) (strin
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
 	var channel, ts string
 	var err error
-	if r.edits() {
-		to, old, ok := splitRef(r.d.Ref)
-		if !ok {
-			return "", &tocsin.Outcome{Verdict: tocsin.NoEdit, Err: fmt.Errorf("edit slack message: %q is not the ref of one", short(flat(r.d.Ref), 60))}
-		}
+	to, old, ok := splitRef(r.d.Ref)
+	if !ok && (r.edits() || isThreaded(r.d)) {
+		return "", &tocsin.Outcome{Verdict: tocsin.NoEdit, Err: fmt.Errorf("%s slack message: %q is not the ref of one", r.d.Kind, short(flat(r.d.Ref), 60))}
+	}
+	switch {
+	case r.edits():
 		channel, ts, _, err = r.api.UpdateMessageContext(a.armed(ctx), to, old, options...)
-	} else {
+	case isThreaded(r.d):
+		options = append(options, slack.MsgOptionTS(old))
+		if r.d.Aloud {
+			options = append(options, slack.MsgOptionBroadcast())
+		}
+		channel, ts, err = r.api.PostMessageContext(a.armed(ctx), to, options...)
+	default:
 		channel, ts, err = r.api.PostMessageContext(a.armed(ctx), r.d.To.To, options...)
 	}
 	if err == nil && ts == "" {
 		err = errors.New("the answer names no message")
 	}
 	if err != nil {
-		return "", r.outcome(err, a)
+		o := r.outcome(err, a)
+		if isThreaded(r.d) && slackThreadCodes[o.Code] != "" {
+			o.Verdict = tocsin.NoEdit // the channel is well
+		}
+		return "", o
 	}
 	return joinRef(cmp.Or(channel, r.d.To.To), ts), nil
 }
@@ -359,7 +373,8 @@ const (
 	findPages = 50
 )
 
-// Find reads the channel's history for the delivery's id.
+// Find reads the channel's history for the delivery's id, or the thread that the
+// delivery belongs to.
 func (s *slackNotifier) Find(ctx context.Context, d tocsin.Delivery) (string, bool, error) {
 	if isEdit(d) {
 		return "", false, nil
@@ -368,14 +383,28 @@ func (s *slackNotifier) Find(ctx context.Context, d tocsin.Delivery) (string, bo
 		"channel": {d.To.To}, "limit": {"100"}, "include_all_metadata": {"true"}, "inclusive": {"true"},
 		"oldest": {fmt.Sprintf("%d.000000", d.Since.Add(-findSlack).Unix())},
 	}
+	method, in := "conversations.history", d.To.To
+	if isThreaded(d) {
+		channel, ts, ok := splitRef(d.Ref)
+		if !ok {
+			return "", false, nil // nothing was sent
+		}
+		method, in = "conversations.replies", channel
+		q.Set("channel", channel)
+		q.Set("ts", ts)
+	}
 	for range findPages {
-		page, err := s.history(ctx, q)
+		page, err := s.history(ctx, method, q)
 		if err != nil {
-			return "", false, s.outcome(err, nil)
+			o := s.outcome(err, nil)
+			if isThreaded(d) && slackThreadCodes[o.Code] != "" {
+				return "", false, nil // who tries again hears the same
+			}
+			return "", false, o
 		}
 		for _, m := range page.Messages {
 			if ts := deliveredAs(m, d.ID); ts != "" {
-				return joinRef(d.To.To, ts), true, nil
+				return joinRef(in, ts), true, nil
 			}
 		}
 		q.Set("cursor", page.ResponseMetadata.Cursor)
@@ -394,8 +423,8 @@ type slackHistory struct {
 	Messages []json.RawMessage `json:"messages"`
 }
 
-func (s *slackNotifier) history(ctx context.Context, form url.Values) (page slackHistory, err error) {
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint+"conversations.history", strings.NewReader(form.Encode()))
+func (s *slackNotifier) history(ctx context.Context, method string, form url.Values) (page slackHistory, err error) {
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, s.endpoint+method, strings.NewReader(form.Encode()))
 	if err != nil {
 		return page, err
 	}

@@ -19,8 +19,7 @@ const (
 	maxHeader  = 150
 	maxSection = 3000
 	maxText    = 3000 // of the plain-text fallback: beyond about 4,000 Slack splits or refuses
-	maxContext = 2000
-	maxName    = 300 // of one name or reason among others
+	maxName    = 300  // of one name or reason among others
 )
 
 // mrkdwn builds a text object of at most max characters. Where foreign text does
@@ -244,9 +243,10 @@ func (s *slackMessage) section(m *mrkdwn) {
 	}
 }
 
-func (s *slackMessage) context(text string) {
+// context adds a small line of at most max characters.
+func (s *slackMessage) context(text string, most int) {
 	if text != "" {
-		m := &mrkdwn{max: maxContext}
+		m := &mrkdwn{max: most}
 		m.text(text)
 		s.blocks = append(s.blocks, slack.NewContextBlock("", verbatim(m)))
 	}
@@ -260,6 +260,9 @@ func slackMessageOf(d tocsin.Delivery, now time.Time) slackMessage {
 	case tocsin.Notice, tocsin.Update:
 		return slackNotice(d)
 	}
+	if d.Kind == tocsin.Reply {
+		return slackReply(newReply(d), d.Repeat)
+	}
 	return slackAlert(newCard(d, now))
 }
 
@@ -268,7 +271,7 @@ func slackAlert(c card) slackMessage {
 	title := joined(c.Title)
 	s.header(title)
 	if c.Repeat {
-		s.context(repeatNote)
+		s.context(repeatNote, 100)
 	}
 	excerpt := &mrkdwn{max: maxSection}
 	if !hasHit(c.Excerpt) && hasHit(c.Title) || width16(title) >= maxHeader {
@@ -280,10 +283,9 @@ func slackAlert(c card) slackMessage {
 	facts := &mrkdwn{max: maxSection}
 	c.facts(facts)
 	s.section(facts)
-	s.context(c.published())
-	s.context(c.Withdrawn)
-	s.context(c.Revised)
-	s.context(c.Unread)
+	for _, l := range c.lines() {
+		s.context(l.text, l.most)
+	}
 
 	text := &mrkdwn{max: maxText}
 	if c.Repeat {
@@ -293,12 +295,28 @@ func slackAlert(c card) slackMessage {
 	text.markup("\n")
 	text.text(short(joined(c.Excerpt), 1000))
 	c.facts(text)
-	if p := c.published(); p != "" {
-		text.markup("\n")
-		text.text(p)
+	for _, l := range c.lines() {
+		if l.text != "" {
+			text.markup("\n")
+			text.text(short(l.text, l.most))
+		}
 	}
 	s.text = text.String()
 	return s
+}
+
+// A cardLine is a small line of a card and how many characters of it are shown.
+type cardLine struct {
+	text string
+	most int
+}
+
+// lines are what an alert grew by. Together with the header and two sections they
+// stay under 12,000 characters.
+func (c card) lines() []cardLine {
+	return []cardLine{
+		{c.Joined, 400}, {c.Withdrawn, 800}, {c.Revised, 800}, {c.Signed, 600}, {c.published(), 1500}, {c.Reported, 600}, {c.Facets, 500}, {c.Unread, 100},
+	}
 }
 
 // facts writes the link first among what can be long, so that nothing crowds it out.
@@ -329,6 +347,41 @@ func (c card) facts(m *mrkdwn) {
 			m.terms(w.Terms)
 		}
 	}
+}
+
+// slackReply shows what happened. Where it does not stand beneath the message, or
+// is seen by those who do not follow the thread, it says what it is about.
+func slackReply(r replyCard, repeat bool) slackMessage {
+	var s slackMessage
+	m := &mrkdwn{max: maxSection}
+	if repeat {
+		m.markup(repeatMark + " ")
+	}
+	if r.About != "" {
+		m.bold(short(r.About, maxName), 0)
+		m.markup("\n")
+	}
+	for i, l := range r.Lines {
+		if i > 0 {
+			m.markup("\n")
+		}
+		m.text(short(l.Text, 1000))
+		if l.Link != "" && len(l.Link) < maxName {
+			m.markup(" ")
+			m.link(l.Link, l.Host)
+		}
+	}
+	if r.Late != "" {
+		m.markup("\n")
+		m.text(short(r.Late, maxName))
+	}
+	if r.Link != "" && len(r.Link) < maxName {
+		m.label("About")
+		m.link(r.Link, r.Host)
+	}
+	s.section(m)
+	s.text = m.String()
+	return s
 }
 
 func slackDigest(d digest, repeat bool) slackMessage {

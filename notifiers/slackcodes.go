@@ -49,6 +49,13 @@ var slackCodes = codes(map[tocsin.Verdict]string{
 		expired_trigger_id exchanged_trigger_id`,
 })
 
+// slackThreadCodes are the codes that refuse a message beneath another, or all may
+// see of it, and say nothing against one that stands by itself.
+var slackThreadCodes = codes(map[tocsin.Verdict]string{
+	tocsin.NoEdit: `cannot_reply_to_message thread_not_found message_not_found restricted_action_thread_locked
+		restricted_action_non_threadable_channel cant_broadcast_message`,
+})
+
 // slackPlainable are the codes that refuse the form of a message and not its
 // text: it is sent once more without what was refused.
 const slackPlainable = `invalid_blocks invalid_blocks_format msg_blocks_too_long msg_too_long no_text

@@ -18,7 +18,7 @@ import (
 )
 
 // terminalKind prints to the terminal that tocsin was started from.
-var terminalKind = Kind{Name: "terminal", Edits: true, CheckTo: checkTerminal, open: openTerminal}
+var terminalKind = Kind{Name: "terminal", Edits: true, Answers: true, CheckTo: checkTerminal, open: openTerminal}
 
 func checkTerminal(to string) error {
 	if to != "" {
@@ -29,6 +29,7 @@ func checkTerminal(to string) error {
 
 const (
 	columns  = 80
+	leads    = 24 // at most, of the columns, go to what stands before a text
 	maxLines = 40 // of an excerpt or a notice
 )
 
@@ -38,11 +39,13 @@ const LineFormat = 1
 // A Line is what the terminal prints of a delivery where Config.JSON is set.
 type Line struct {
 	V       int             `json:"v"`    // LineFormat
-	Kind    string          `json:"kind"` // tocsin.Post, Edit, Digest, Notice or Update
+	Kind    string          `json:"kind"` // tocsin.Post, Edit, Reply, Digest, Notice or Update
 	ID      string          `json:"id"`   // of the delivery
 	To      string          `json:"to"`   // the destination's name
 	At      time.Time       `json:"at"`   // when it was printed; UTC
 	Alert   *tocsin.Alert   `json:"alert,omitempty"`
+	News    []tocsin.News   `json:"news,omitempty"` // with Reply
+	Ref     string          `json:"ref,omitempty"`  // with Reply: the delivery of the message that it answers
 	Summary *tocsin.Summary `json:"summary,omitempty"`
 	Text    string          `json:"text,omitempty"`
 	Late    string          `json:"late,omitempty"`
@@ -58,7 +61,10 @@ type terminal struct {
 }
 
 // progress is what an alert's last print showed of its growth.
-type progress struct{ publishers, revised, withdrawn int }
+type progress struct {
+	publishers, reports, revised, withdrawn int
+	joined                                  bool
+}
 
 // shownMost bounds what is remembered. An alert that was forgotten names only its
 // last publisher when it grows.
@@ -104,7 +110,7 @@ func (p printed) Send(context.Context) (string, error) {
 	if _, err := io.WriteString(p.out, text); err != nil {
 		return "", &tocsin.Outcome{Verdict: tocsin.Retry, Err: fmt.Errorf("print: %w", causeOf(err))}
 	}
-	if p.d.Kind == tocsin.Post || p.d.Kind == tocsin.Edit {
+	if p.d.Kind == tocsin.Post || p.d.Kind == tocsin.Edit || p.d.Kind == tocsin.Reply {
 		if len(p.shown) >= shownMost {
 			clear(p.shown)
 		}
@@ -122,7 +128,7 @@ func (t *terminal) Check(context.Context) error {
 }
 
 func progressOf(a tocsin.Alert) progress {
-	p := progress{publishers: len(a.Publishers()), revised: a.Revised}
+	p := progress{publishers: len(a.Publishers()), reports: len(reporters(a)), revised: a.Revised, joined: a.Into != ""}
 	for _, c := range a.Copies {
 		if !c.Withdrawn.IsZero() {
 			p.withdrawn++
@@ -144,6 +150,8 @@ func (t *terminal) render(d tocsin.Delivery, now time.Time) string {
 		return strings.Repeat("─", columns) + "\n" + note + t.card(newCard(d, now))
 	case tocsin.Edit:
 		return t.growth(d)
+	case tocsin.Reply:
+		return strings.Repeat("─", columns) + "\n" + note + replyText(newReply(d)) + t.card(newCard(d, now))
 	case tocsin.Digest:
 		return note + digestText(newDigest(d.Summary, now))
 	}
@@ -155,6 +163,8 @@ func jsonLine(d tocsin.Delivery, now time.Time) string {
 	switch d.Kind {
 	case tocsin.Post, tocsin.Edit:
 		l.Alert = &d.Alert
+	case tocsin.Reply:
+		l.Alert, l.News, l.Ref = &d.Alert, d.News, d.Ref
 	case tocsin.Digest:
 		l.Summary = &d.Summary
 	}
@@ -170,7 +180,7 @@ func (t *terminal) growth(d tocsin.Delivery) string {
 	now, before := progressOf(d.Alert), t.shown[d.Alert.ID]
 	pubs := d.Alert.Publishers()
 	if before.publishers == 0 { // forgotten
-		before = progress{max(len(pubs)-1, 0), now.revised, 0}
+		before = progress{publishers: max(len(pubs)-1, 0), reports: now.reports, revised: now.revised}
 	}
 	var b strings.Builder
 	if now.publishers > before.publishers {
@@ -180,11 +190,17 @@ func (t *terminal) growth(d tocsin.Delivery) string {
 		}
 		fmt.Fprintf(&b, "+ also published by %s (%d now): %s\n", listed(names, 5), now.publishers, short(titleOf(d.Alert), 60))
 	}
+	if now.reports > before.reports {
+		fmt.Fprintf(&b, "+ %s: %s\n", short(reported(d.Alert), 200), short(titleOf(d.Alert), 60))
+	}
 	if now.revised > before.revised {
-		fmt.Fprintf(&b, "~ changed by a publisher (%s now%s): %s\n", count(now.revised, "change", "changes"), lastChange(d.Alert.Changes), short(titleOf(d.Alert), 60))
+		fmt.Fprintf(&b, "~ %s: %s\n", revised(d.Alert), short(titleOf(d.Alert), 60))
 	}
 	if now.withdrawn > before.withdrawn {
 		fmt.Fprintf(&b, "- %s: %s\n", withdrawn(d.Alert.Copies), short(titleOf(d.Alert), 60))
+	}
+	if now.joined && !before.joined {
+		fmt.Fprintf(&b, "= %s: %s\n", joinedWith(d), short(titleOf(d.Alert), 60))
 	}
 	return b.String()
 }
@@ -207,6 +223,10 @@ func (t *terminal) card(c card) string {
 	}
 	fact("link", c.Link)
 	fact("copies", c.published())
+	fact("reports", c.Reported)
+	fact("signed", c.Signed)
+	fact("facets", c.Facets)
+	fact("joined", c.Joined)
 	fact("gone", c.Withdrawn)
 	fact("changes", c.Revised)
 	fact("unread", c.Unread)
@@ -349,7 +369,7 @@ func words(s string) []word {
 			spaced = false
 		case start < 0:
 			start, wide = i, cellsOf(r)
-		case wide >= columns-12 && !strings.HasPrefix(s[start:], "http"):
+		case wide >= columns-leads && !strings.HasPrefix(s[start:], "http"):
 			end(i)
 			start, wide = i, cellsOf(r)
 		default:

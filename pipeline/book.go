@@ -211,6 +211,10 @@ func (b *book) write(seq uint64, ev Event) {
 		b.alerts[ev.Alert] = p
 	}
 	p.add(seq, ev)
+	if ev.Kind == Merged {
+		b.merge(p, seq, ev)
+		return
+	}
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
 	if !ev.Sketch.IsZero() {
 		b.index.Add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
@@ -229,7 +233,15 @@ func (p *page) add(seq uint64, ev Event) {
 	}
 	if ev.Kind == Revised {
 		p.alert.Revised++
-		p.alert.Changes = ev.Changes
+		p.alert.Changes, p.alert.Why = ev.Changes, ""
+		if ev.Material {
+			p.alert.Material++
+			p.alert.Why = ev.Reason
+		}
+	}
+	if ev.Kind == Merged {
+		p.alert.Into = ev.Other
+		return
 	}
 	// A copy is replaced, never changed: readers hold earlier ones.
 	copies := slices.Clone(p.alert.Copies)
@@ -397,7 +409,7 @@ func (l *Logs) page(ctx context.Context, id string) (*page, error) {
 // begin sets what the first event says.
 func (p *page) begin(ev Event) {
 	if p.alert.Opened.IsZero() {
-		p.alert.Opened, p.alert.Excerpt, p.alert.Marks = ev.At, ev.Excerpt, ev.Marks
+		p.alert.Opened, p.alert.Title, p.alert.Excerpt, p.alert.Marks = ev.At, ev.Copy.Title, ev.Excerpt, ev.Marks
 		p.earlier = ev.Earlier
 	}
 }

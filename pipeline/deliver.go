@@ -18,7 +18,7 @@ func (l *lane) deliver(ctx context.Context, j job) error {
 	}
 	r := j.rec
 	if r.Delivery == "" {
-		r = Record{Act: j.act, Alert: j.alert, Event: j.event, Since: time.Now().UTC()}
+		r = Record{Act: j.act, Alert: j.alert, Event: j.event, Since: time.Now().UTC(), From: j.from, Aloud: j.aloud}
 		r.Delivery = l.deliveryID(j)
 	}
 	r.Dest = l.dest.Kind + ":" + l.dest.To
@@ -38,6 +38,9 @@ func (l *lane) deliver(ctx context.Context, j job) error {
 	}
 	defer ready.Close()
 	r.Kind, r.Ref, r.Next, r.Verdict, r.Why = Intent, d.Ref, time.Time{}, "", ""
+	if r.Act == tocsin.Reply {
+		r.Ref = "" // it gets one of its own
+	}
 	if err := l.record(ctx, r); err != nil {
 		return err
 	}
@@ -102,6 +105,8 @@ func (l *lane) deliveryID(j job) string {
 	switch j.act {
 	case tocsin.Edit:
 		return deliveryID(j.act, fmt.Sprintf("%s@%d", j.alert, j.event), l.dest.Name)
+	case tocsin.Reply:
+		return deliveryID(j.act, fmt.Sprintf("%s@%d", j.alert, j.from), l.dest.Name)
 	case tocsin.Digest:
 		return deliveryID(j.act, fmt.Sprint(j.event), l.dest.Name)
 	}
@@ -125,9 +130,19 @@ func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error)
 		return d, nil
 	}
 	var err error
-	if d.Alert, r.Rendered, err = l.alert(ctx, r.Alert); err != nil {
+	var shows uint64
+	if d.Alert, shows, err = l.alert(ctx, r.Alert); err != nil {
 		return d, err
 	}
+	if d.Alert.Into != "" {
+		if d.Older, _, err = l.alert(ctx, d.Alert.Into); err != nil {
+			return d, err
+		}
+	}
+	if r.Act == tocsin.Reply {
+		return d, l.reply(ctx, r, &d)
+	}
+	r.Rendered = max(shows, r.Event) // what a merge brought is an event of the other alert
 	r.Seen = cmp.Or(l.book.event(r.Event).Copy.Seen, r.Seen)
 	if m := l.msgs[r.Alert]; m != nil && r.Act == tocsin.Edit {
 		d.Ref = m.ref

@@ -21,25 +21,29 @@ const (
 	Revised   = "revised"   // a publisher changed an item of it
 	Withdrawn = "withdrawn" // a publisher took an item of it away
 	Paged     = "paged"     // the page of an item of it was fetched
+	Merged    = "merged"    // it was found to be one with an older alert
+	Split     = "split"     // it opened with items that a person took out of another
 	Watching  = "watching"  // sources were read for the first time: no alert's event
 )
 
 // An Event is one record of ALERTS: what became known of an alert, by whom, and
 // which watchlists it adds. Alerts are nothing but the sum of their events.
 type Event struct {
-	V       int             `json:"v"`
-	Kind    string          `json:"kind"`
-	Alert   string          `json:"alert,omitempty"`
-	At      time.Time       `json:"at"`
-	Copy    tocsin.Copy     `json:"copy,omitzero"`
-	Matches []tocsin.Match  `json:"matches,omitempty"` // that this event adds; spans in the item of Copy
-	Excerpt string          `json:"excerpt,omitempty"` // with Opened
-	Marks   []tocsin.Span   `json:"marks,omitempty"`   // with Opened
-	Sketch  fold.Sketch     `json:"sketch,omitzero"`
-	Reason  string          `json:"reason,omitempty"`  // with Copied: why it is the same statement; with Revised: what else is to be said
-	Changes []tocsin.Change `json:"changes,omitempty"` // with Revised: what the publisher changed, the first few
-	Watch   uint64          `json:"watch,omitempty"`   // the WATCH sequence it was decided with
-	Earlier bool            `json:"earlier,omitempty"` // a person had what is stored matched again: see [Logs.ApplyEarlier]
+	V        int             `json:"v"`
+	Kind     string          `json:"kind"`
+	Alert    string          `json:"alert,omitempty"`
+	At       time.Time       `json:"at"`
+	Copy     tocsin.Copy     `json:"copy,omitzero"`
+	Matches  []tocsin.Match  `json:"matches,omitempty"` // that this event adds; spans in the item of Copy
+	Excerpt  string          `json:"excerpt,omitempty"` // with Opened
+	Marks    []tocsin.Span   `json:"marks,omitempty"`   // with Opened
+	Sketch   fold.Sketch     `json:"sketch,omitzero"`
+	Reason   string          `json:"reason,omitempty"`   // with Copied: why it is the same statement; with Revised: what else is to be said
+	Changes  []tocsin.Change `json:"changes,omitempty"`  // with Revised: what the publisher changed, the first few
+	Watch    uint64          `json:"watch,omitempty"`    // the WATCH sequence it was decided with
+	Material bool            `json:"material,omitempty"` // with Revised: numbers, names, a negation or signatories changed; Reason says which
+	Other    string          `json:"other,omitempty"`    // with Merged: the older alert; with Split: the alert it was taken from
+	Earlier  bool            `json:"earlier,omitempty"`  // a person had what is stored matched again: see [Logs.ApplyEarlier]
 
 	Round *Round `json:"round,omitempty"` // with Watching
 }

@@ -114,7 +114,11 @@ func (l *lane) released(ctx context.Context) (*job, time.Time, error) {
 		return &job{act: r.Act, event: r.Event, rec: r}, ends, nil
 	}
 	first := slices.MinFunc(all, inOrder)
-	return &job{first.Act, first.Alert, first.Event, first}, ends, nil
+	if first.Act == tocsin.Reply {
+		j, err := l.heldReply(ctx, first)
+		return j, ends, err
+	}
+	return &job{act: first.Act, alert: first.Alert, event: first.Event, rec: first}, ends, nil
 }
 
 // digestOf is a delivery that tells of posts that were held.

@@ -25,7 +25,8 @@ import (
 // is another process's, only after that process can no longer be sending.
 //
 // Posts leave one after the other. Edits wait until no post is due and show the
-// alert as it then stands, so that several become one.
+// alert as it then stands, so that several become one. So do replies that tell of
+// copies; one that people must not miss leaves when the lane comes to its event.
 type lane struct {
 	*lanes
 	dest    tocsin.Destination
@@ -43,6 +44,7 @@ type lane struct {
 	msgs      map[string]*message // by alert
 	told      map[uint64]bool     // Watching events that were delivered
 	dirty     map[string]uint64   // alert -> the first event that its message does not show
+	owing     map[string][]owed   // by alert: what happened that its destination has still to be told
 	begun     bool                // through is known
 	open      *Record             // an intent without an outcome
 	seenAt    time.Time           // when we first saw open
@@ -64,6 +66,10 @@ type message struct {
 	changed  time.Time // when it was last sent or edited
 	parked   bool      // there is nothing to edit: it was not delivered, or is gone
 	retry    *Record   // the edit that failed and is due again
+	told     uint64    // the alert's last event that it shows or a reply tells of
+	replied  time.Time // when the post or the last reply was sent
+	reply    *Record   // the reply that failed and is due again
+	was      string    // the alert that it was of before that was merged
 }
 
 // A job is one call to make.
@@ -72,6 +78,8 @@ type job struct {
 	alert string
 	event uint64
 	rec   Record // of earlier attempts
+	from  uint64 // of a reply: see Record.From
+	aloud bool
 }
 
 const (
@@ -194,7 +202,7 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 		if muted, err := l.mutedMeanwhile(ctx, *w); muted || err != nil {
 			return nil, time.Now(), nil, err
 		}
-		return &job{w.Act, w.Alert, w.Event, *w}, time.Time{}, nil, nil
+		return &job{act: w.Act, alert: w.Alert, event: w.Event, rec: *w}, time.Time{}, nil, nil
 	}
 	for len(l.replays) > 0 {
 		r, ok, err := l.parkedRecord(ctx, l.replays[0])
@@ -203,7 +211,7 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 		}
 		if ok {
 			r.Attempt, r.Since = 0, time.Now().UTC()
-			return &job{r.Act, r.Alert, r.Event, r}, time.Time{}, nil, nil
+			return &job{act: r.Act, alert: r.Alert, event: r.Event, rec: r}, time.Time{}, nil, nil
 		}
 		l.replays = l.replays[1:]
 	}
@@ -211,43 +219,86 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 	if free != nil || err != nil {
 		return free, time.Time{}, nil, err
 	}
+	j, more, moved, err := l.routed(ctx)
+	if j != nil || err != nil {
+		return j, time.Time{}, nil, err
+	}
+	if more {
+		return nil, time.Now(), moved, nil
+	}
+	j, due, err := l.nextLater(ctx)
+	if err != nil {
+		return nil, time.Time{}, nil, err
+	}
+	if l.unmuted == nil && len(l.held) > 0 {
+		return j, time.Now(), moved, nil // something was held just now: see when that ends
+	}
+	return j, sooner(due, ends), moved, nil
+}
+
+// sooner is the earlier of two times, of which a zero one is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// routed looks at the events that follow, until one calls for a message at once.
+// more says that there are further ones; moved is closed when there are.
+func (l *lane) routed(ctx context.Context) (j *job, more bool, moved <-chan struct{}, err error) {
 	evs, through, moved := l.book.after(l.looked, walk)
 	if len(evs) > 0 {
 		if err := l.current(ctx); err != nil {
-			return nil, time.Time{}, nil, err
+			return nil, false, nil, err
 		}
 	}
 	for _, ev := range evs {
+		if err := l.join(ctx, ev); err != nil {
+			return nil, false, nil, err
+		}
 		act, lists, err := l.route(ctx, ev)
 		if err != nil {
-			return nil, time.Time{}, nil, err
+			return nil, false, nil, err
 		}
 		l.looked = ev.seq
 		switch act {
 		case Held:
 			if err := l.hold(ctx, ev, lists); err != nil {
-				return nil, time.Time{}, nil, err
+				return nil, false, nil, err
 			}
 		case tocsin.Post, tocsin.Digest:
-			return &job{act: act, alert: ev.Alert, event: ev.seq}, time.Time{}, nil, nil
+			return &job{act: act, alert: ev.Alert, event: ev.seq}, false, nil, nil
 		case tocsin.Edit:
-			if _, ok := l.dirty[ev.Alert]; !ok {
-				l.dirty[ev.Alert] = ev.seq
-			}
+			l.stale(ev.Alert, ev.seq)
+		}
+		if j, err := l.loudReply(ctx, ev.Alert); j != nil || err != nil {
+			return j, false, nil, err
 		}
 	}
 	l.looked = max(l.looked, through)
-	if len(evs) == walk {
-		return nil, time.Now(), moved, nil
+	return nil, len(evs) == walk, moved, nil
+}
+
+// stale notes that the message of an alert does not show the event at seq.
+func (l *lane) stale(alert string, seq uint64) {
+	if _, ok := l.dirty[alert]; !ok {
+		l.dirty[alert] = seq
 	}
-	j, due := l.nextEdit()
-	if l.unmuted == nil && len(l.held) > 0 {
-		return j, time.Now(), moved, nil // something was held just now: see when that ends
+}
+
+// nextLater is the call for what waits until no post is due, replies before
+// edits, and when the first is due if none is yet.
+func (l *lane) nextLater(ctx context.Context) (*job, time.Time, error) {
+	reply, due, err := l.nextReply(ctx)
+	if reply != nil || err != nil {
+		return reply, due, err
 	}
-	if !ends.IsZero() && (due.IsZero() || ends.Before(due)) {
-		due = ends
+	edit, at := l.nextEdit()
+	if edit != nil {
+		return edit, at, nil
 	}
-	return j, due, moved, nil
+	return nil, sooner(due, at), nil
 }
 
 // nextEdit is the edit that is due now, and when the first is due if there is one.
@@ -285,8 +336,8 @@ func (l *lane) current(ctx context.Context) error {
 
 // route says what an event calls for at this destination, and for which
 // watchlists: tocsin.Post, Edit or Digest, Held instead of the first and the last
-// while all of them are muted, or nothing. It depends only on ALERTS, WATCH, the
-// ledger and, for mutes, the time.
+// while all of them are muted, or nothing. It notes what is to be told in a reply.
+// It depends only on ALERTS, WATCH, the ledger and, for mutes, the time.
 func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string, err error) {
 	lists = l.view.subscribed(l.dest.Name, ev.seq)
 	if len(lists) == 0 {
@@ -314,12 +365,19 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 	switch {
 	case m == nil && (len(lists) == 0 || ev.Copy.Baseline && !ev.Earlier):
 		return "", nil, nil
+	case m == nil && (ev.Kind == Merged || l.toldAsOlder(ev.Alert)):
+		return "", nil, nil
 	case m == nil:
 		return l.unlessMuted(tocsin.Post, lists), lists, nil
+	}
+	l.owe(ev, m)
+	switch {
 	case ev.Kind == Paged && ev.Copy.Page != tocsin.PagePDF:
 		return "", nil, nil // nothing that a message shows
 	case m.parked || m.rendered >= ev.seq || !l.traits.Edits:
 		return "", nil, nil
+	case ev.Kind == Merged && l.goesOn(ev, m), ev.Kind != Merged && l.book.into(ev.Alert) != "":
+		return "", nil, nil // it is the older's now, or points to it
 	}
 	return tocsin.Edit, nil, nil
 }
@@ -329,6 +387,9 @@ func (l *lane) watermark() uint64 {
 	w := l.looked
 	for _, first := range l.dirty {
 		w = min(w, first-1)
+	}
+	for _, os := range l.owing {
+		w = min(w, os[0].seq-1)
 	}
 	if l.waiting != nil {
 		w = min(w, l.waiting.Event-1)

@@ -24,10 +24,12 @@ type Ready interface {
 
 // Traits are what the lanes need to know of a kind of destination.
 type Traits struct {
-	Edits bool          // a message can be changed after it was sent
-	Finds bool          // a message can be looked for
-	Every time.Duration // between messages to one destination; 0 is no limit
-	Burst int           // how many may go at once
+	Edits   bool          // a message can be changed after it was sent
+	Finds   bool          // a message can be looked for
+	Threads bool          // all that happens to an alert is told beneath its message
+	Answers bool          // what people must not miss is told in a further message that refers to the first
+	Every   time.Duration // between messages to one destination; 0 is no limit
+	Burst   int           // how many may go at once
 }
 
 // lanes run one lane for each destination that this process owns.
@@ -156,7 +158,7 @@ func (ls *lanes) start(ctx context.Context, g *errgroup.Group, d tocsin.Destinat
 func newLane(ls *lanes, d tocsin.Destination) *lane {
 	return &lane{
 		lanes: ls, dest: d, subject: ledgerSubject(d.Name), wake: make(chan struct{}, 1),
-		msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, parked: map[string]Record{}, held: map[string]held{},
+		msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, owing: map[string][]owed{}, parked: map[string]Record{}, held: map[string]held{},
 	}
 }
 

@@ -21,6 +21,7 @@ const (
 	Replay  = "replay"  // a person asked for a parked delivery to be tried again
 	Cursor  = "cursor"  // nothing was due up to Through
 	Held    = "held"    // it waits for the end of a mute
+	Joined  = "joined"  // the message of Other, an alert that was merged, goes on as that of Alert
 )
 
 // A Record is one record of a destination's ledger. Through is the sequence of
@@ -33,7 +34,7 @@ type Record struct {
 	Owner    string    `json:"owner"`
 	Through  uint64    `json:"through"`
 	Delivery string    `json:"delivery,omitempty"`
-	Act      string    `json:"act,omitempty"` // tocsin.Post, Edit or Digest
+	Act      string    `json:"act,omitempty"` // tocsin.Post, Edit, Reply or Digest
 	Alert    string    `json:"alert,omitempty"`
 	Event    uint64    `json:"event,omitempty"`    // the ALERTS sequence that calls for it
 	Rendered uint64    `json:"rendered,omitempty"` // the alert's state that the message shows
@@ -47,15 +48,21 @@ type Record struct {
 	Seen     time.Time `json:"seen,omitzero"`    // Sent: when the item was seen
 	Dest     string    `json:"dest,omitempty"`   // the destination's kind and address as it was, without secrets
 
+	From  uint64 `json:"from,omitempty"`  // of a reply: the first of the ALERTS sequences that it tells of; Event is the last
+	Aloud bool   `json:"aloud,omitempty"` // of a reply: all who follow the channel are to see it
+	Under string `json:"under,omitempty"` // of a reply: the Ref of the message that it answers
+	Root  bool   `json:"root,omitempty"`  // of a reply: the message or its thread is gone, so it stands by itself
+	Other string `json:"other,omitempty"` // Joined: the alert that the message was of
+
 	Lists   []string `json:"lists,omitempty"`   // Held: the watchlists whose mutes hold it; of a digest with Events, all of them
 	Events  []uint64 `json:"events,omitempty"`  // of a digest that tells of what was held: the Event of each
 	Holding uint64   `json:"holding,omitempty"` // the LEDGER sequence of the first record that is Held; 0 if none is
 }
 
 // format is the oldest format whose readers understand the record: older ones
-// would forget what is held.
+// would forget what is held, and take a reply for an edit.
 func (r Record) format() int {
-	if r.Kind == Held || r.Events != nil || r.Holding != 0 {
+	if r.Kind == Held || r.Events != nil || r.Holding != 0 || r.Act == tocsin.Reply || r.Kind == Joined {
 		return 2
 	}
 	return firstFormat
@@ -119,6 +126,13 @@ func (r Record) after(err error, now time.Time) Record {
 		return r
 	case known && o.Verdict == tocsin.NoEdit && r.Act == tocsin.Edit:
 		r.Kind = Skipped
+		return r
+	case known && o.Verdict == tocsin.NoEdit && r.Act == tocsin.Reply && !r.Root:
+		// Who deleted the message wants no list of copies, but must hear of a withdrawal.
+		if !r.Aloud {
+			r.Kind = Skipped
+		}
+		r.Root, r.Next = r.Aloud, now
 		return r
 	case known && (o.Verdict == tocsin.Gone || o.Verdict == tocsin.Refused || o.Verdict == tocsin.NoEdit):
 		r.Kind = Parked

@@ -40,7 +40,7 @@ func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {
 		if err != nil {
 			return nil, err
 		}
-		if r.Kind == Cursor {
+		if r.Kind == Cursor || r.Kind == Joined {
 			continue
 		}
 		to := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]

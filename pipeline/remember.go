@@ -16,7 +16,7 @@ func (l *lane) record(ctx context.Context, r Record) error {
 	r.At, r.Owner, r.Holding = time.Now().UTC(), l.logs.b.Owner, l.holding()
 	r.V = r.format()
 	r.Through = l.watermark()
-	if final := r.Kind == Sent || r.Kind == Parked || r.Kind == Skipped || r.Kind == Held; !final && r.Kind != Cursor && r.Act != tocsin.Edit {
+	if final := r.Kind == Sent || r.Kind == Parked || r.Kind == Skipped || r.Kind == Held; !final && r.Kind != Cursor && r.Kind != Joined && r.Act != tocsin.Edit && r.Act != tocsin.Reply {
 		r.Through = max(min(r.Through, r.Event-1), l.through)
 	} else if final && l.waiting != nil && l.waiting.Delivery == r.Delivery {
 		r.Through = l.watermarkWithout()
@@ -45,7 +45,7 @@ func (l *lane) watermarkWithout() uint64 {
 func (l *lane) apply(seq uint64, r Record) {
 	l.seq, l.recorded = seq, r.At
 	l.through = max(l.through, r.Through)
-	if r.Kind != Replay && r.Kind != Cursor {
+	if r.Kind != Replay && r.Kind != Cursor && r.Kind != Joined {
 		l.open, l.waiting = nil, nil
 	}
 	switch r.Kind {
@@ -53,11 +53,16 @@ func (l *lane) apply(seq uint64, r Record) {
 		now := time.Now()
 		l.open, l.seenAt, l.ended = &r, now, later(r.At.Add(settleAfter), now.Add(settleStart))
 	case Retried:
-		if r.Act == tocsin.Edit {
+		switch r.Act {
+		case tocsin.Edit:
 			l.postpone(r)
-		} else {
+		case tocsin.Reply:
+			l.postponeReply(r)
+		default:
 			l.waiting = &r
 		}
+	case Joined:
+		l.adopt(r)
 	case Replay:
 		l.replays = append(l.replays, r.Delivery)
 	case Held:
@@ -75,6 +80,8 @@ func (l *lane) final(r Record) {
 		l.parked[r.Delivery] = r
 	}
 	switch {
+	case r.Act == tocsin.Post && r.Kind == Skipped:
+		return // another message tells of it
 	case len(r.Events) > 0:
 		l.release(r)
 		return
@@ -87,9 +94,14 @@ func (l *lane) final(r Record) {
 		m = &message{}
 		l.msgs[r.Alert] = m
 	}
+	if r.Act == tocsin.Reply {
+		l.answered(m, r)
+		return
+	}
 	switch {
 	case r.Act == tocsin.Post:
 		m.ref, m.parked = r.Ref, r.Kind == Parked
+		m.told, m.replied = max(m.told, r.Rendered), r.At
 	case r.Kind == Skipped:
 		m.parked = true // gone, or closed
 	case m.ref == "":

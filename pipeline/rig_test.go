@@ -131,19 +131,21 @@ func (r *rig) events() []Event {
 
 // A desk is a provider: what arrives stays, whatever it answers.
 type desk struct {
-	mu     sync.Mutex
-	refs   map[string]string // delivery id -> ref
-	got    []tocsin.Delivery // every call that was applied, in order
-	edits  bool
-	finds  bool
-	rate   Traits
-	answer func(n int, d tocsin.Delivery) (apply bool, err error) // nil: apply, no error
-	hidden bool                                                   // history cannot be read
-	calls  int
+	mu      sync.Mutex
+	refs    map[string]string // delivery id -> ref
+	got     []tocsin.Delivery // every call that was applied, in order
+	edits   bool
+	finds   bool
+	threads bool
+	answers bool
+	rate    Traits
+	answer  func(n int, d tocsin.Delivery) (apply bool, err error) // nil: apply, no error
+	hidden  bool                                                   // history cannot be read
+	calls   int
 }
 
 func (k *desk) traits(string) Traits {
-	return Traits{Edits: k.edits, Finds: k.finds, Every: k.rate.Every, Burst: k.rate.Burst}
+	return Traits{Edits: k.edits, Finds: k.finds, Threads: k.threads, Answers: k.answers, Every: k.rate.Every, Burst: k.rate.Burst}
 }
 
 type call struct {

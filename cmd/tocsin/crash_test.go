@@ -43,6 +43,8 @@ func TestKilledProcessesLoseNothingAndSendNothingTwice(t *testing.T) {
 	w.settle()
 	w.report()
 	lost, twice, ids, order := w.faults()
+	untold, toldTwice := w.replies()
+	lost, twice = lost+untold, twice+toldTwice
 	decided := w.decidedTwice()
 	if off := os.Getenv("TOCSIN_OFF"); off != "" {
 		if lost+twice+decided == 0 {
@@ -88,6 +90,8 @@ type world struct {
 	feeds     map[string][]rssItem
 	channelOf map[int]int // statement -> channel
 	copies    int
+	revisions int
+	copiesOf  map[int]int // statement -> items that are copies of it
 	child     *exec.Cmd
 	onPost    int // kill at this many more calls of Slack; 0 never
 	onFeed    int // kill soon after this many more answers of a source
@@ -102,7 +106,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(),
 		slack: notifiertest.NewSlack("xoxb-crash"), smtp: notifiertest.NewSMTP(),
-		feeds: map[string][]rssItem{}, channelOf: map[int]int{},
+		feeds: map[string][]rssItem{}, channelOf: map[int]int{}, copiesOf: map[int]int{},
 	}
 	w.binary = filepath.Join(w.dir, "tocsin")
 	if out, err := exec.Command("go", "build", "-o", w.binary, ".").CombinedOutput(); err != nil {
@@ -196,7 +200,7 @@ func (w *world) configure(site, api, mail string) {
 }
 
 // publish adds n statements to each feed, each for a channel of its own, and now
-// and then a copy in another feed. With n = 0 each feed gets its baseline.
+// and then a copy in another feed or a change to what stands in this one. With n = 0 each feed gets its baseline.
 func (w *world) publish(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -205,6 +209,7 @@ func (w *world) publish(n int) {
 		if n == 0 {
 			w.feeds[id] = []rssItem{{GUID: id + "-0", Link: "http://x.example/" + id, Title: "Opening hours", Description: "Of " + id}}
 		}
+		w.revise(id)
 		for range n {
 			k := len(w.channelOf) + 1
 			it := rssItem{
@@ -214,13 +219,28 @@ func (w *world) publish(n int) {
 			}
 			w.channelOf[k] = i
 			w.add(id, it)
-			if w.rnd.IntN(10) == 0 {
+			if w.rnd.IntN(5) == 0 {
 				w.copies++
+				w.copiesOf[k]++
 				it.GUID += "-copy"
 				it.Link += "-copy"
-				w.add(fmt.Sprintf("s%02d", w.rnd.IntN(channels)), it)
+				w.add(fmt.Sprintf("s%02d", (i+1+w.rnd.IntN(channels-1))%channels), it)
 			}
 		}
+	}
+}
+
+// revise changes, now and then, a statement of which there is no copy: one of an
+// earlier text would be another statement if nobody had seen that text here.
+func (w *world) revise(id string) {
+	it := &w.feeds[id][w.rnd.IntN(len(w.feeds[id]))]
+	f := numbered.FindStringSubmatch(it.Title)
+	if f == nil || w.rnd.IntN(4) != 0 {
+		return
+	}
+	if k, _ := strconv.Atoi(f[1]); w.copiesOf[k] == 0 {
+		w.revisions++
+		it.Description += fmt.Sprintf(" It was corrected on the missiles in item %d.", w.revisions)
 	}
 }
 
@@ -344,7 +364,7 @@ var numbered = regexp.MustCompile(`Statement (\d{6})`)
 func (w *world) arrived() map[int]int {
 	got := map[int]int{}
 	for _, m := range w.slack.Messages("") {
-		if f := numbered.FindStringSubmatch(m.Text); f != nil {
+		if f := numbered.FindStringSubmatch(m.Text); f != nil && m.Thread == "" {
 			k, _ := strconv.Atoi(f[1])
 			got[k]++
 		}
@@ -412,10 +432,10 @@ func (w *world) open() (*pipeline.Bus, *pipeline.Logs) {
 // settle runs without kills until everything has arrived or nothing moves any
 // more.
 func (w *world) settle() {
-	done, _ := w.start()
+	done, began := w.start()
 	for last, since := -1, time.Now(); time.Since(since) < 90*time.Second; time.Sleep(500 * time.Millisecond) {
-		n := w.waiting() + len(w.channelOf) - w.mailed()
-		if n == 0 {
+		n := w.waiting() + len(w.channelOf) - w.mailed() + w.untold()
+		if n == 0 && time.Since(began) > 40*time.Second { // replies that nobody must see at once take half a minute
 			break
 		}
 		if n != last {
@@ -448,7 +468,7 @@ func (w *world) faults() (lost, twice, ids, order int) {
 	mails := map[int]map[string]bool{}
 	for _, m := range w.smtp.Mails() {
 		f := numbered.FindStringSubmatch(m.Header.Get("Subject"))
-		if f == nil {
+		if f == nil || m.Header.Get("In-Reply-To") != "" {
 			continue
 		}
 		k, _ := strconv.Atoi(f[1])
@@ -502,7 +522,7 @@ func (w *world) disorder() int {
 	for i := range channels {
 		last := -1
 		for _, m := range w.slack.Messages(fmt.Sprintf("C00000%02d", i)) {
-			if f := numbered.FindStringSubmatch(m.Text); f != nil {
+			if f := numbered.FindStringSubmatch(m.Text); f != nil && m.Thread == "" {
 				if place[f[1]] < last {
 					n++
 				}
@@ -520,9 +540,10 @@ func (w *world) report() {
 		p50, most = w.resumed[n/2], w.resumed[n-1]
 	}
 	lost, twice, ids, order := w.faults()
+	untold, toldTwice := w.replies()
 	line, _ := json.Marshal(map[string]any{
 		"statements": len(w.channelOf), "copies": w.copies, "kills": w.lives, "between_intent_and_sent": w.inIntent, "between_items_and_alerts": w.inItems,
-		"slack_calls": len(w.slack.Requests("")), "lost": lost, "twice": twice, "second_message_ids": ids, "out_of_order": order,
+		"slack_calls": len(w.slack.Requests("")), "revisions": w.revisions, "replies": w.answers(), "replies_lost": untold, "replies_twice": toldTwice, "lost": lost, "twice": twice, "second_message_ids": ids, "out_of_order": order,
 		"resumed_p50_ms": p50.Milliseconds(), "resumed_max_ms": most.Milliseconds(),
 	})
 	w.t.Logf("crash test: %s", line)

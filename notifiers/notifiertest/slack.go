@@ -39,6 +39,8 @@ type Message struct {
 	Text     string
 	Blocks   json.RawMessage // nil if there are none
 	Metadata Metadata
+	Thread   string    // the TS of the message that it stands beneath, or ""
+	Aloud    bool      // it shows in the channel too
 	Edits    int       // times it was changed
 	At       time.Time // when it was posted
 	Edited   time.Time // when it was last changed
@@ -71,6 +73,7 @@ type Slack struct {
 	last     int64 // microseconds of the last ts
 	channels map[string][]*Message
 	refused  map[string]string // channel: code
+	closed   map[string]string // ts of a message: the code that replies to it get
 	faults   map[string][]Fault
 	always   map[string]Fault
 	torture  *torture
@@ -82,7 +85,7 @@ type Slack struct {
 // NewSlack makes a workspace in which every channel exists and is empty.
 func NewSlack(token string) *Slack {
 	return &Slack{
-		Token: token, channels: map[string][]*Message{}, refused: map[string]string{},
+		Token: token, channels: map[string][]*Message{}, refused: map[string]string{}, closed: map[string]string{},
 		faults: map[string][]Fault{}, always: map[string]Fault{}, gone: make(chan struct{}),
 	}
 }
@@ -107,6 +110,21 @@ func (s *Slack) Refuse(channel, code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.refused[channel] = code
+}
+
+// CloseThread makes replies to the message ts, and looks at its thread, answer with
+// code, "" ends it.
+func (s *Slack) CloseThread(ts, code string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed[ts] = code
+}
+
+// Delete takes away a message, as a person would.
+func (s *Slack) Delete(channel, ts string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.channels[channel] = slices.DeleteFunc(s.channels[channel], func(m *Message) bool { return m.TS == ts })
 }
 
 // Faults makes that share of all calls that post, change or look up misbehave as
@@ -216,7 +234,7 @@ func (s *Slack) pick(method string) Fault {
 	if f, ok := s.always[method]; ok && f != (Fault{}) {
 		return f
 	}
-	if strings.HasPrefix(method, "chat.") || method == "conversations.history" {
+	if strings.HasPrefix(method, "chat.") || method == "conversations.history" || method == "conversations.replies" {
 		if i := s.torture.pick(); i >= 0 {
 			return tortures[i].slack
 		}
@@ -287,6 +305,8 @@ func (s *Slack) work(q *Request) (any, string) {
 		return object{"ok": true, "channel": object{"id": channel, "name": strings.ToLower(channel), "is_channel": true, "is_member": true}}, ""
 	case "conversations.history":
 		return s.history(q.Form)
+	case "conversations.replies":
+		return s.replies(q.Form)
 	case "chat.postMessage":
 		return s.post(q)
 	case "chat.update":
@@ -300,12 +320,32 @@ func (s *Slack) post(q *Request) (any, string) {
 	if code != "" {
 		return nil, code
 	}
+	if m.Thread = q.Form.Get("thread_ts"); m.Thread != "" {
+		m.Aloud = q.Form.Get("reply_broadcast") == "true"
+		if code := s.thread(m.Channel, m.Thread); code != "" {
+			return nil, code
+		}
+	}
 	now := time.Now()
 	s.last = max(now.UnixMicro(), s.last+1)
 	m.TS, m.At = fmt.Sprintf("%010d.%06d", s.last/1e6, s.last%1e6), now
 	s.channels[m.Channel] = append(s.channels[m.Channel], m)
 	q.Applied = true
 	return object{"ok": true, "channel": m.Channel, "ts": m.TS, "message": m.wire(true)}, ""
+}
+
+// thread is the code that a thread is refused with, or "".
+func (s *Slack) thread(channel, ts string) string {
+	i := slices.IndexFunc(s.channels[channel], func(m *Message) bool { return m.TS == ts })
+	switch {
+	case s.closed[ts] != "":
+		return s.closed[ts]
+	case i < 0:
+		return "thread_not_found"
+	case s.channels[channel][i].Thread != "":
+		return "cannot_reply_to_message"
+	}
+	return ""
 }
 
 func (s *Slack) update(q *Request) (any, string) {
@@ -339,6 +379,12 @@ func (m *Message) wire(metadata bool) object {
 	if m.Blocks != nil {
 		o["blocks"] = m.Blocks
 	}
+	if m.Thread != "" {
+		o["thread_ts"] = m.Thread
+	}
+	if m.Aloud {
+		o["subtype"] = "thread_broadcast"
+	}
 	if metadata && m.Metadata.EventType != "" {
 		o["metadata"] = m.Metadata
 	}
@@ -364,7 +410,7 @@ func (s *Slack) history(q url.Values) (any, string) {
 	page := []object{}
 	o := object{"ok": true, "has_more": false}
 	for _, m := range slices.Backward(s.channels[q.Get("channel")]) {
-		if time.Since(m.At) < s.Lag || before != "" && m.TS >= before {
+		if m.Thread != "" && !m.Aloud || time.Since(m.At) < s.Lag || before != "" && m.TS >= before {
 			continue
 		}
 		if oldest := pad(q.Get("oldest")); m.TS < oldest || m.TS == oldest && !inclusive {
@@ -373,6 +419,46 @@ func (s *Slack) history(q url.Values) (any, string) {
 		if len(page) == limit {
 			o["has_more"] = true
 			o["response_metadata"] = object{"next_cursor": "next_ts:" + page[limit-1]["ts"].(string)}
+			break
+		}
+		page = append(page, m.wire(metadata))
+	}
+	o["messages"] = page
+	return o, ""
+}
+
+// replies answers the message itself on each page, and what stands beneath it,
+// oldest first, as the real one does.
+func (s *Slack) replies(q url.Values) (any, string) {
+	limit, err := strconv.Atoi(cmp.Or(q.Get("limit"), "100"))
+	if err != nil || limit < 1 || limit > 999 {
+		return nil, "invalid_limit"
+	}
+	channel, ts := q.Get("channel"), q.Get("ts")
+	if code := s.thread(channel, ts); code != "" {
+		return nil, code
+	}
+	after := pad(q.Get("oldest"))
+	if c := q.Get("cursor"); c != "" {
+		at, ok := strings.CutPrefix(c, "next_ts:")
+		if !ok {
+			return nil, "invalid_cursor"
+		}
+		after = at
+	}
+	metadata := q.Get("include_all_metadata") == "1" || q.Get("include_all_metadata") == "true"
+	page := []object{}
+	o := object{"ok": true, "has_more": false}
+	for _, m := range s.channels[channel] {
+		if m.TS == ts {
+			page = append(page, m.wire(metadata))
+		}
+		if m.Thread != ts || m.TS <= after || time.Since(m.At) < s.Lag {
+			continue
+		}
+		if len(page) > limit {
+			o["has_more"] = true
+			o["response_metadata"] = object{"next_cursor": "next_ts:" + page[limit]["ts"].(string)}
 			break
 		}
 		page = append(page, m.wire(metadata))
