@@ -1,6 +1,129 @@
 package fold
 
-import "tocsin"
+import (
+	"slices"
+	"strconv"
 
-// FacetsOf is what a text names, as far as it can be told for certain.
-func FacetsOf(title, text, lang string) tocsin.Facets { return tocsin.Facets{} }
+	"tocsin"
+	"tocsin/pipeline/watchlist/words"
+)
+
+// A list of signatories names at least leastSigned countries, with at most
+// apartSigned words between one and the next.
+const (
+	leastSigned = 5
+	apartSigned = 6
+)
+
+// FacetsOf is what a text in a language, BCP 47 or "" for what it shows, names, as
+// far as that can be told: the signatories of a joint statement are the longest
+// list of countries in it.
+func FacetsOf(title, text, lang string) tocsin.Facets {
+	text = text[:min(len(text), maxText)]
+	lang = words.Language(lang, title+"\n"+text)
+	t := words.Cut(title + "\n\n" + text)
+	hits := terms().find(t, lang)
+	figures := figuresOf(t, hits)
+	var f tocsin.Facets
+	if slices.ContainsFunc(hits, func(h hit) bool { return h.slot == together }) {
+		f.Signatories = signatories(hits)
+		f.Signed = signed(figures)
+	}
+	f.Resolutions = resolutions(t, hits, figures)
+	for _, h := range hits {
+		if h.kind == system && !slices.Contains(f.Systems, h.id) {
+			f.Systems = append(f.Systems, h.id)
+		}
+	}
+	slices.Sort(f.Systems)
+	return f
+}
+
+// signatories are the countries of the longest list, in the order of their codes,
+// or none.
+func signatories(hits []hit) []string {
+	var best, list []string
+	last := 0
+	for _, h := range hits {
+		if h.kind != country {
+			continue
+		}
+		if h.at-last > apartSigned {
+			list = nil
+		}
+		last = h.end
+		if !slices.Contains(list, h.id) {
+			list = append(list, h.id)
+		}
+		if len(list) > len(best) {
+			best = slices.Clone(list)
+		}
+	}
+	if len(best) < leastSigned {
+		return nil
+	}
+	slices.Sort(best)
+	return best
+}
+
+// signed is the largest number of countries that the text counts.
+func signed(figures []figure) int {
+	most := 0
+	for _, f := range figures {
+		if n, err := strconv.Atoi(f.value); err == nil && f.states {
+			most = max(most, n)
+		}
+	}
+	return most
+}
+
+// Numbers of resolutions of the Security Council, and how many words may stand
+// between the word resolution and one without a year.
+const (
+	leastResolution = 100
+	mostResolution  = 3999
+	nearResolution  = 3
+)
+
+// resolutions are those that the text cites: "1718 (2006)", or "1718" beside the
+// word.
+func resolutions(t *words.Text, hits []hit, figures []figure) []string {
+	var named []hit
+	for _, h := range hits {
+		if h.kind == subject && h.id == "resolution" {
+			named = append(named, h)
+		}
+	}
+	if len(named) == 0 {
+		return nil
+	}
+	var out []string
+	for i, f := range figures {
+		n, err := strconv.Atoi(f.value)
+		if err != nil || f.date || f.states || n < leastResolution || n > mostResolution {
+			continue
+		}
+		text := f.value
+		if year, ok := yearAfter(t, figures, i); ok {
+			text += " (" + year + ")"
+		} else if isYear(n) || !slices.ContainsFunc(named, func(h hit) bool { return f.at-h.end <= nearResolution && h.at-f.end <= nearResolution }) {
+			continue
+		}
+		if !slices.Contains(out, text) {
+			out = append(out, text)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// yearAfter is the year in brackets after a figure.
+func yearAfter(t *words.Text, figures []figure, i int) (string, bool) {
+	if i+1 == len(figures) || figures[i+1].at != figures[i].end {
+		return "", false
+	}
+	next := figures[i+1]
+	n, err := strconv.Atoi(next.value)
+	between := t.Source[t.Words[next.at-1].End:t.Words[next.at].Start]
+	return next.value, err == nil && isYear(n) && slices.Contains([]string{" (", "(", "（", " （"}, between)
+}

@@ -195,7 +195,8 @@ func (x *Index) Keep(keep func(id string) bool) {
 	}
 }
 
-// Decide says what an item that is seen at a time is.
+// Decide says what an item that is seen at a time is. One that is of a statement
+// already is compared with the others.
 func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
 	f, err := s.facts()
 	if err != nil || x.open == nil {
@@ -204,12 +205,16 @@ func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
 	if f.whole == nothing {
 		return Decision{Kind: New, Reason: "it says nothing"}
 	}
-	if d, ok := x.equal(m, f, at); ok {
+	own, known := x.of[m]
+	if d, ok := x.equal(m, f, at); ok && !(known && d.Statement == own) {
 		return d
 	}
 	best := Decision{Kind: New, Reason: "nothing open is like it"}
 	for _, n := range x.likely(f, at) {
 		c := &x.members[n]
+		if known && c.id == own {
+			continue
+		}
 		other, err := c.sketch.facts()
 		if err != nil {
 			continue

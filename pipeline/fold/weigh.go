@@ -22,6 +22,7 @@ type evidence struct {
 
 	shared, mine, yours [kindCount]float64 // what both say, and each
 	n                   [kindCount]int     // how much of it both say
+	figures             [2]int             // numbers and dates that one says and the other does not, of each
 }
 
 // A share is how much of the shorter text is in the longer, and from how many
@@ -59,13 +60,19 @@ func (x *Index) evidence(f, g facts, apart time.Duration, sameSource bool) evide
 	for _, s := range f.slots {
 		w, k := x.rarity(bySlot, uint16(s)), kindOf(s)
 		e.mine[k] += w
-		if slices.Contains(g.slots, s) {
+		switch {
+		case slices.Contains(g.slots, s):
 			e.shared[k] += w
 			e.n[k]++
+		case s.class() == number:
+			e.figures[0]++
 		}
 	}
 	for _, s := range g.slots {
 		e.yours[kindOf(s)] += x.rarity(bySlot, uint16(s))
+		if s.class() == number && !slices.Contains(f.slots, s) {
+			e.figures[1]++
+		}
 	}
 	return e
 }
@@ -182,48 +189,50 @@ var signs = []struct {
 	low, top float64
 	of       func(e evidence) float64
 }{
-	{"anything", -1.48, -9, 9, func(evidence) float64 { return 1 }},
-	{"share of what the shorter says", 0.77, 0, 9, func(e evidence) float64 { return total(e.shared) / (e.least() + 4) }},
+	{"anything", -1.54, -9, 9, func(evidence) float64 { return 1 }},
+	{"share of what the shorter says", 0.84, 0, 9, func(e evidence) float64 { return total(e.shared) / (e.least() + 4) }},
 	{"nearly all that the shorter says", 1.00, 0, 9, func(e evidence) float64 { return max(0, total(e.shared)/(e.least()+1)-0.5) }},
-	{"no subject in common", -1.15, -9, -1, func(e evidence) float64 { return yes(e.n[topic] == 0) }},
+	{"no subject in common", -1.09, -9, -1, func(e evidence) float64 { return yes(e.n[topic] == 0) }},
 	{"other dates of one source", -2.50, -9, -2.5, func(e evidence) float64 { return yes(e.sameSource && e.otherDates()) }},
-	{"numbers in common", 1.25, 0.5, 9, func(e evidence) float64 { return e.upTo(int(number), 12) }},
-	{"numbers agree", 1.56, 0.5, 9, func(e evidence) float64 { return e.agrees(int(number)) }},
-	{"numbers differ", -1.36, -9, -0.5, func(e evidence) float64 { return e.parts(int(number), 12) }},
+	{"numbers in common", 1.41, 0.5, 9, func(e evidence) float64 { return e.upTo(int(number), 12) }},
+	{"numbers agree", 1.55, 0.5, 9, func(e evidence) float64 { return e.agrees(int(number)) }},
+	{"numbers differ", -1.20, -9, -0.5, func(e evidence) float64 { return e.parts(int(number), 12) }},
 	{"no number in common", -1.20, -9, -1.2, func(e evidence) float64 { return yes(e.clash()) }},
-	{"dates in common", 0.00, 0, 9, func(e evidence) float64 { return e.upTo(dates, 10) }},
-	{"dates agree", 0.70, 0.7, 9, func(e evidence) float64 { return e.agrees(dates) }},
-	{"subjects in common", 0.23, 0, 9, func(e evidence) float64 { return e.upTo(int(topic), 20) }},
-	{"subjects agree", 1.17, 0, 9, func(e evidence) float64 { return e.agrees(int(topic)) }},
-	{"subjects differ", -0.62, -9, 0, func(e evidence) float64 { return e.parts(int(topic), 20) }},
-	{"countries in common", 0.80, 0, 9, func(e evidence) float64 { return e.upTo(int(entity), 12) }},
-	{"countries agree", 1.43, 0.3, 9, func(e evidence) float64 { return e.agrees(int(entity)) }},
-	{"countries differ", -0.70, -9, -0.3, func(e evidence) float64 { return e.parts(int(entity), 12) }},
-	{"names in common", 1.01, 0.5, 9, func(e evidence) float64 { return e.upTo(int(name), 10) }},
-	{"names differ", -0.55, -9, 0, func(e evidence) float64 { return e.parts(int(name), 10) * yes(e.sameLang) }},
-	{"facts differ in one language", -1.24, -9, -1, func(e evidence) float64 { return yes(e.sameLang) * min(e.differ(), 12) / 12 }},
+	{"dates in common", 0.07, 0, 9, func(e evidence) float64 { return e.upTo(dates, 10) }},
+	{"dates agree", 0.77, 0.7, 9, func(e evidence) float64 { return e.agrees(dates) }},
+	{"subjects in common", 0.19, 0, 9, func(e evidence) float64 { return e.upTo(int(topic), 20) }},
+	{"subjects agree", 0.91, 0, 9, func(e evidence) float64 { return e.agrees(int(topic)) }},
+	{"subjects differ", -0.55, -9, 0, func(e evidence) float64 { return e.parts(int(topic), 20) }},
+	{"countries in common", 0.89, 0, 9, func(e evidence) float64 { return e.upTo(int(entity), 12) }},
+	{"countries agree", 1.46, 0.3, 9, func(e evidence) float64 { return e.agrees(int(entity)) }},
+	{"countries differ", -0.72, -9, -0.3, func(e evidence) float64 { return e.parts(int(entity), 12) }},
+	{"names in common", 1.10, 0.5, 9, func(e evidence) float64 { return e.upTo(int(name), 10) }},
+	{"names differ", -0.53, -9, 0, func(e evidence) float64 { return e.parts(int(name), 10) * yes(e.sameLang) }},
+	{"facts differ in one language", -1.20, -9, -1, func(e evidence) float64 { return yes(e.sameLang) * min(e.differ(), 12) / 12 }},
 	{"share of facts that differ in one source", -2.00, -9, -1, func(e evidence) float64 { return yes(e.sameSource) * e.differ() / (e.differ() + e.facts() + 2) }},
 	{"wording in common", 2.00, 2, 9, func(e evidence) float64 { return e.worded.sure() }},
 	{"first words in common", 1.00, 1, 9, func(e evidence) float64 { return e.lead.sure() }},
-	{"words in common", 0.53, 0.5, 9, func(e evidence) float64 { return e.stems.sure() }},
-	{"one language", -1.50, -9, 9, func(e evidence) float64 { return yes(e.sameLang) }},
-	{"one source", -0.50, -9, -0.5, func(e evidence) float64 { return yes(e.sameSource) }},
-	{"several speak as one", 0.00, 0, 9, func(e evidence) float64 { return yes(e.jointly) }},
-	{"two governments, not together", -0.70, -9, -0.7, func(e evidence) float64 { return yes(e.severally) }},
-	{"days between", -2.46, -9, -0.5, func(e evidence) float64 { return min(e.days, 5) / 5 }},
-	{"little in common", -1.57, -9, -0.5, func(e evidence) float64 { return math.Exp(-total(e.shared) / 12) }},
-	{"no hard fact in common", -1.02, -9, 0, func(e evidence) float64 { return yes(e.n[number]+e.n[dates]+e.n[name] == 0) }},
-	{"little said", -0.30, -9, 0, func(e evidence) float64 { return 1 / (1 + e.least()/4) }},
+	{"words in common", 0.50, 0.5, 9, func(e evidence) float64 { return e.stems.sure() }},
+	{"one language", -1.58, -9, 9, func(e evidence) float64 { return yes(e.sameLang) }},
+	{"one source", -0.68, -9, -0.5, func(e evidence) float64 { return yes(e.sameSource) }},
+	{"several speak as one", 0.17, 0, 9, func(e evidence) float64 { return yes(e.jointly) }},
+	{"two governments, not together", -0.73, -9, -0.7, func(e evidence) float64 { return yes(e.severally) }},
+	{"days between", -2.30, -9, -0.5, func(e evidence) float64 { return min(e.days, 5) / 5 }},
+	{"little in common", -1.79, -9, -0.5, func(e evidence) float64 { return math.Exp(-total(e.shared) / 12) }},
+	{"no hard fact in common", -1.60, -9, 0, func(e evidence) float64 { return yes(e.n[number]+e.n[dates]+e.n[name] == 0) }},
+	{"little said", -0.39, -9, 0, func(e evidence) float64 { return 1 / (1 + e.least()/4) }},
 }
 
 // certain is the least score of a copy or a report.
-var certain = 0.57
+var certain = 0.56
 
 // weigh decides whether a text is of the statement that another is of.
 func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision {
 	e := x.evidence(f, g, apart, sameSource)
 	d := Decision{Kind: New, Score: e.score(), Reason: e.reason()}
 	switch {
+	case sameSource && e.serial():
+		d.Score, d.Reason = min(d.Score, 0.4), "the next of a series, other numbers: "+d.Reason
 	case d.Score < certain:
 		d.Reason = "not like enough: " + d.Reason
 	case e.reports():
@@ -232,6 +241,14 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 		d.Kind = Same
 	}
 	return d
+}
+
+// serial reports whether two texts of one source look like two of a series: each
+// has numbers or dates that the other has not, and too little else in common to be
+// two versions of one text.
+func (e evidence) serial() bool {
+	facts := e.n[number] + e.n[dates] + e.n[entity] + e.n[name]
+	return e.sameLang && facts < 4*min(e.figures[0], e.figures[1])
 }
 
 func (e evidence) score() float64 {
