@@ -17,6 +17,7 @@ type evidence struct {
 	sameSource bool
 	jointly    bool // both say that several speak as one
 	severally  bool // governments of two countries, and neither says that they speak together
+	voices     bool // such governments, and each names its own country and not the other
 
 	worded, lead, stems share // of the wording, of that of the first words, of the words alone; in one language
 
@@ -54,6 +55,7 @@ func (x *Index) evidence(f, g facts, apart time.Duration, sameSource bool) evide
 	one, other := slices.Contains(f.slots, together), slices.Contains(g.slots, together)
 	e.jointly = one && other
 	e.severally = f.country != "" && g.country != "" && f.country != g.country && !one && !other
+	e.voices = e.severally && f.names(f.country) && g.names(g.country) && !f.names(g.country) && !g.names(f.country)
 	if e.sameLang {
 		e.worded, e.lead, e.stems = f.worded.overlap(g.worded), f.lead.overlap(g.lead), f.stems.overlap(g.stems)
 	}
@@ -76,6 +78,9 @@ func (x *Index) evidence(f, g facts, apart time.Duration, sameSource bool) evide
 	}
 	return e
 }
+
+// names reports whether a text names a country.
+func (f facts) names(country string) bool { return slices.Contains(f.slots, slotOf(entity, country)) }
 
 // rarity is how much it says that two texts both say something: the rarer among
 // open statements the more. Before much is open, what is common anywhere counts
@@ -231,8 +236,10 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 	e := x.evidence(f, g, apart, sameSource)
 	d := Decision{Kind: New, Score: e.score(), Reason: e.reason()}
 	switch {
-	case sameSource && e.serial():
+	case e.serial():
 		d.Score, d.Reason = min(d.Score, 0.4), "the next of a series, other numbers: "+d.Reason
+	case e.voices:
+		d.Score, d.Reason = min(d.Score, 0.4), "two governments, each for itself: "+d.Reason
 	case d.Score < certain:
 		d.Reason = "not like enough: " + d.Reason
 	case e.reports():
@@ -248,7 +255,7 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 // two versions of one text.
 func (e evidence) serial() bool {
 	facts := e.n[number] + e.n[dates] + e.n[entity] + e.n[name]
-	return e.sameLang && facts < 4*min(e.figures[0], e.figures[1])
+	return e.sameLang && facts <= 4*min(e.figures[0], e.figures[1])
 }
 
 func (e evidence) score() float64 {
