@@ -59,13 +59,13 @@ func TestSlackFindsAReplyOnALaterPageOfTheThread(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var last string
 		for range 230 {
-			if last, err = send(t, n, under("d-many", first)); err != nil {
+			if _, err = send(t, n, under("d-many", first)); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if last, err = send(t, n, under("d-last", first)); err != nil {
+		last, err := send(t, n, under("d-last", first))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if got, ok, err := n.(notifiers.Finder).Find(t.Context(), under("d-last", first)); got != last || !ok || err != nil {

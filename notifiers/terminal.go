@@ -194,7 +194,7 @@ func (t *terminal) growth(d tocsin.Delivery) string {
 		fmt.Fprintf(&b, "+ %s: %s\n", short(reported(d.Alert), 200), short(titleOf(d.Alert), 60))
 	}
 	if now.revised > before.revised {
-		fmt.Fprintf(&b, "~ %s: %s\n", revised(d.Alert), short(titleOf(d.Alert), 60))
+		fmt.Fprintf(&b, "~ changed by a publisher (%s): %s\n", revised(d.Alert), short(titleOf(d.Alert), 60))
 	}
 	if now.withdrawn > before.withdrawn {
 		fmt.Fprintf(&b, "- %s: %s\n", withdrawn(d.Alert.Copies), short(titleOf(d.Alert), 60))

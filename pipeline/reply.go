@@ -200,7 +200,7 @@ func (l *lane) reply(ctx context.Context, r *Record, d *tocsin.Delivery) error {
 			n.Why = ev.Reason
 		}
 		d.News = append(d.News, n)
-		r.Seen = cmp.Or(ev.Copy.Seen, r.Seen)
+		r.Seen = ev.At // the item may have been seen long before
 	}
 	if m := l.msgs[r.Alert]; m != nil {
 		r.Under = cmp.Or(m.ref, r.Under)

@@ -407,3 +407,12 @@ func deathAtAReply(t *testing.T, finds bool, step int) (survived bool) {
 	}
 	return survived
 }
+
+// Its first message and its event may be older than what a start reads.
+func TestAFailedReplyIsKnownByItsRecordAlone(t *testing.T) {
+	l := newLane(&lanes{}, tocsin.Destination{Name: "desk"})
+	l.apply(7, Record{Kind: Retried, Act: tocsin.Reply, Alert: "a", Delivery: "d", From: 3, Event: 4, Under: "m1", Aloud: true})
+	if m := l.msgs["a"]; m == nil || m.ref != "m1" || m.reply == nil || len(l.owing["a"]) != 1 {
+		t.Errorf("the lane knows %+v and owes %+v", m, l.owing)
+	}
+}

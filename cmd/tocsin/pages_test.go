@@ -69,7 +69,13 @@ func TestTheTextOfAPageAlertsAndItsWithdrawalIsShown(t *testing.T) {
 		if len(posts) != 1 || !strings.Contains(string(posts[0].Blocks), "withdrawn by mfa") {
 			t.Errorf("Slack holds %+v\nwant one message that says that it was withdrawn", posts)
 		}
-		if out := r.term.String(); !strings.Contains(out, "- withdrawn by mfa") {
+		if told := r.replies("C0000001", "withdrawn by mfa"); len(told) != 1 || !told[0].Aloud || told[0].Thread != posts[0].TS {
+			t.Errorf("the threads hold %+v\nwant one word of it, shown in the channel too", told)
+		}
+		if m := r.mails("box@rcpt.example", "Re: Communique"); len(m) != 1 || m[0].Header.Get("In-Reply-To") != r.mails("box@rcpt.example", "Communique")[0].ID() {
+			t.Errorf("%d mails answer the first, want 1: %+v", len(m), m)
+		}
+		if out := r.term.String(); !strings.Contains(out, "! withdrawn by mfa") {
 			t.Errorf("the terminal shows\n%s", out)
 		}
 	})

@@ -312,7 +312,17 @@ func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 // posts are the messages of a channel that hold a text.
 func (r *rig) posts(channel, holding string) (out []notifiertest.Message) {
 	for _, m := range r.slack.Messages(channel) {
-		if strings.Contains(m.Text+string(m.Blocks), holding) {
+		if m.Thread == "" && strings.Contains(m.Text+string(m.Blocks), holding) {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// replies are what stands in threads of a channel and holds a text.
+func (r *rig) replies(channel, holding string) (out []notifiertest.Message) {
+	for _, m := range r.slack.Messages(channel) {
+		if m.Thread != "" && strings.Contains(m.Text, holding) {
 			out = append(out, m)
 		}
 	}
@@ -364,8 +374,19 @@ func TestOneStatementFromManyPublishersIsOneMessagePerDestination(t *testing.T) 
 		if len(posts) != 1 || !strings.Contains(string(posts[0].Blocks), "ublished by 48") || posts[0].Edits == 0 {
 			t.Errorf("Slack holds %d messages: %+v\nwant one that tells of 48 publishers", len(posts), posts)
 		}
-		if n := len(r.slack.Requests("chat.postMessage")); n != 4 {
+		asked := slices.DeleteFunc(r.slack.Requests("chat.postMessage"), func(q notifiertest.Request) bool { return q.Form.Get("thread_ts") != "" })
+		if n := len(asked); n != 4 {
 			t.Errorf("Slack was called %d times, want 4: the summary, two refusals and the message", n)
+		}
+		told := 0
+		for _, m := range r.replies("C0000001", "") {
+			told += strings.Count(m.Text, "also published by")
+			if m.Aloud || m.Thread != posts[0].TS {
+				t.Errorf("a copy is told aloud, or elsewhere: %+v", m)
+			}
+		}
+		if told != publishers-1 {
+			t.Errorf("the thread tells of %d copies, want each but the first", told)
 		}
 		if m := r.mails("box@rcpt.example", title); len(m) != 1 {
 			t.Errorf("%d mails, want 1", len(m))
