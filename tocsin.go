@@ -240,13 +240,24 @@ type Facets struct {
 func (a Alert) First() Copy { return a.Copies[0] }
 
 // Publishers are the sources that published the statement, each once, in the
-// order they did.
+// order they did. A report about it is no publication.
 func (a Alert) Publishers() []Copy {
 	var out []Copy
 	seen := map[string]bool{}
 	for _, c := range a.Copies {
-		if !seen[c.Source] {
+		if !c.Report && !seen[c.Source] {
 			seen[c.Source] = true
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Reports are the items that tell of the statement and are no publication of it.
+func (a Alert) Reports() []Copy {
+	var out []Copy
+	for _, c := range a.Copies {
+		if c.Report {
 			out = append(out, c)
 		}
 	}

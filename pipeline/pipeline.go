@@ -103,11 +103,11 @@ type Counts struct {
 	Items, Matched, Quarantined    atomic.Int64 // items evaluated, acknowledged, quarantined
 	Disagreements                  atomic.Int64 // times that the engine said something else than the reference matcher, which counts
 	Opened, Added, Copied, Revised atomic.Int64 // events, by kind; Added are Matched ones
-	Withdrawn, Paged               atomic.Int64
+	Withdrawn, Paged, Merged       atomic.Int64
 }
 
 func (c *Counts) events() int {
-	return int(c.Opened.Load() + c.Added.Load() + c.Copied.Load() + c.Revised.Load() + c.Withdrawn.Load() + c.Paged.Load())
+	return int(c.Opened.Load() + c.Added.Load() + c.Copied.Load() + c.Revised.Load() + c.Withdrawn.Load() + c.Paged.Load() + c.Merged.Load())
 }
 
 func (c *Counts) event(ev *Event) {
@@ -124,6 +124,8 @@ func (c *Counts) event(ev *Event) {
 		c.Withdrawn.Add(1)
 	case Paged:
 		c.Paged.Add(1)
+	case tocsin.Merged:
+		c.Merged.Add(1)
 	}
 }
 
