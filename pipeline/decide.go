@@ -33,6 +33,11 @@ func (m *matcher) item(ctx context.Context, it tocsin.Item, seq uint64, now *rul
 			return ctx.Err()
 		}
 	}
+	if before != nil {
+		if await := m.awaits(ctx, it, matches); await != nil {
+			return await
+		}
+	}
 	return m.store(ctx, it, seq, now.seq, matches)
 }
 

@@ -66,6 +66,10 @@ type Config struct {
 	// kept and is not. Required with Visit.
 	Watch func(c tocsin.Copy, lacks []string)
 
+	// Due reports whether the page of an item of a source is one that pollers visit. It
+	// is asked by Match: a second alert waits for it. Nil means every page.
+	Due func(it tocsin.Item, s tocsin.Source) bool
+
 	Canary bool // match and send canaries, see CanarySource
 
 	Traits  func(kind string) Traits                                                   // required with Send
@@ -216,7 +220,7 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 			return err
 		}
 	}
-	m := &matcher{logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, count: cfg.Counts, probe: cfg.Probe, before: cfg.Before, report: cfg.Report}
+	m := &matcher{logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, count: cfg.Counts, probe: cfg.Probe, before: cfg.Before, report: cfg.Report, due: cfg.Due}
 	if cfg.Match {
 		g.Go(func() error { return m.run(ctx) })
 		if cfg.Canary {
