@@ -47,11 +47,11 @@ func TestASecondAlertWaitsForItsPageAndHoldsNobodyUp(t *testing.T) {
 				visited(r)
 				r.run()
 				time.Sleep(time.Second)
-				first := linked("fr", "1", "Statement", "On missiles.")
+				first := linked("fr", "1", "Statement", "The ministers condemned the transfer of missiles")
 				r.put(first)
 				r.put(paged(first, full))
 				time.Sleep(time.Second)
-				second := linked("jp", "2", "Déclaration", "A summary on missiles.")
+				second := linked("jp", "2", "Déclaration", "condemned the transfer of missiles")
 				r.put(second)
 				r.put(item("fr", "3", "Without a page", "Other missiles."))
 				time.Sleep(2 * time.Second)
@@ -77,7 +77,7 @@ func TestASecondAlertWaitsForNobodyWhereNoPageIsFetched(t *testing.T) {
 		r.run()
 		r.put(linked("fr", "1", "One", "On missiles."))
 		time.Sleep(time.Second)
-		r.put(linked("jp", "2", "Two", "A summary on missiles."))
+		r.put(linked("jp", "2", "Two", "condemned the transfer of missiles"))
 		time.Sleep(time.Second)
 		if got := r.happened(); len(got) != 2 {
 			t.Errorf("events %q, want two alerts at once", got)
@@ -94,7 +94,7 @@ func TestWaitingIsForgottenByAStopAndDecidedOnceAfterIt(t *testing.T) {
 		time.Sleep(time.Second)
 		r.put(linked("fr", "1", "One", "On missiles."))
 		time.Sleep(time.Second)
-		r.put(linked("jp", "2", "Two", "A summary on missiles."))
+		r.put(linked("jp", "2", "Two", "condemned the transfer of missiles"))
 		time.Sleep(2 * time.Second)
 		r.close()
 		r = newRig(t, dir, missiles())
@@ -111,11 +111,11 @@ func TestWaitingIsForgottenByAStopAndDecidedOnceAfterIt(t *testing.T) {
 // twins opens two alerts that the page of the second shows to be one.
 func (r *rig) twins() (older, younger string) {
 	r.t.Helper()
-	first := linked("fr", "1", "Statement", "On missiles.")
+	first := linked("fr", "1", "Statement", "The ministers condemned the transfer of missiles")
 	r.put(first)
 	r.put(paged(first, full))
 	time.Sleep(time.Second)
-	second := linked("jp", "2", "Déclaration", "A summary on missiles.")
+	second := linked("jp", "2", "Déclaration", "condemned the transfer of missiles")
 	r.put(second)
 	time.Sleep(time.Second)
 	evs := r.events()
@@ -137,9 +137,8 @@ func TestAPageThatShowsTwoAlertsToBeOneMergesThem(t *testing.T) {
 		r := newRig(t, dir, missiles())
 		r.run()
 		older, younger := r.twins()
-		second := linked("jp", "2", "Déclaration", "A summary on missiles.")
+		second := linked("jp", "2", "Déclaration", "condemned the transfer of missiles")
 		second.Page = &tocsin.Page{State: tocsin.PageRead, Text: full}
-		second.Text = ""
 		r.put(second)
 		r.put(second) // handled twice
 		time.Sleep(time.Second)
