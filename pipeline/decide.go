@@ -34,6 +34,7 @@ func (m *matcher) item(ctx context.Context, it tocsin.Item, seq uint64, now *rul
 		}
 	}
 	if before != nil {
+		m.waits.giveWay(ctx, it)
 		if await := m.awaits(ctx, it, matches); await != nil {
 			return await
 		}

@@ -85,6 +85,30 @@ func TestASecondAlertWaitsForNobodyWhereNoPageIsFetched(t *testing.T) {
 	})
 }
 
+func TestARevisionOfWhatWaitsIsToldAfterIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		visited(r)
+		r.run()
+		time.Sleep(time.Second)
+		r.put(linked("fr", "1", "One", "On missiles."))
+		time.Sleep(time.Second)
+		second := linked("jp", "2", "Two", "condemned 48 missiles")
+		r.put(second)
+		time.Sleep(time.Second)
+		second.Rev, second.Text = 2, "condemned 50 missiles"
+		r.put(second)
+		time.Sleep(time.Second)
+		if got := r.happened(); !slices.Equal(got, []string{"opened 1", "opened 2", "revised 2"}) {
+			t.Fatalf("events %q, want an alert and its revision", got)
+		}
+		if ev := r.events()[2]; !ev.Material || ev.Reason != "number changed: 48 to 50" {
+			t.Errorf("revision is %+v, want a material one", ev)
+		}
+	})
+}
+
 func TestWaitingIsForgottenByAStopAndDecidedOnceAfterIt(t *testing.T) {
 	dir := t.TempDir()
 	bubble(t, func(t *testing.T) {

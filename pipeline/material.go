@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"tocsin"
 	"tocsin/pipeline/fold"
@@ -104,7 +105,7 @@ var updateWords = wordSet(`updated modified aktualisiert stand actualizado atual
 func wordSet(lists ...string) map[string]bool {
 	out := map[string]bool{}
 	for _, l := range lists {
-		for _, w := range strings.Fields(l) {
+		for w := range strings.FieldsSeq(l) {
 			out[w] = true
 		}
 	}
@@ -180,7 +181,7 @@ func numbersOf(lists ...string) map[string]string {
 	}
 	more := map[string]string{"20": "twenty vingt zwanzig veinte двадцать", "30": "thirty trente dreißig treinta тридцать", "100": "hundred cent hundert cien ciento сто", "1000": "thousand mille tausend mil тысяча тысяч"}
 	for n, l := range more {
-		for _, w := range strings.Fields(l) {
+		for w := range strings.FieldsSeq(l) {
 			out[w] = n
 		}
 	}
@@ -219,14 +220,11 @@ var negations = wordSet(
 )
 
 // nameIn is the word if it is written as a name: with a capital inside a
-// sentence, or in a script without capitals not at all.
+// sentence. Scripts without capitals tell of none.
 func nameIn(words []string, i int) string {
 	w := strings.TrimFunc(words[i], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-	for _, r := range w {
-		if !unicode.IsUpper(r) {
-			return ""
-		}
-		break
+	if first, _ := utf8.DecodeRuneInString(w); !unicode.IsUpper(first) {
+		return ""
 	}
 	if w == "" || i == 0 || strings.ContainsAny(words[i-1][len(words[i-1])-1:], ".!?:") {
 		return ""

@@ -97,6 +97,7 @@ type Off struct {
 	Fold    bool // no two items are one statement
 	Repeat  bool // an item that was handled is not recognised
 	Version bool // WATCH is not looked at before acknowledging
+	Wait    bool // no alert waits for its page
 	Lookup  bool // a message is not looked for before it is sent again
 
 	takeover bool // another process's intent is taken over at once

@@ -27,6 +27,7 @@ type awaitPage struct {
 	key  itemKey
 	page chan struct{} // closed once a record with its page was handled here
 	till time.Time
+	over chan struct{} // closed once it is decided, or given up
 }
 
 func (*awaitPage) Error() string { return "it waits for its page" }
@@ -54,6 +55,24 @@ func (w *waits) arrived(it tocsin.Item) {
 	}
 }
 
+// giveWay has an item that waits decided before a later revision of it.
+func (w *waits) giveWay(ctx context.Context, it tocsin.Item) {
+	key := itemKey{it.Source, it.ID}
+	w.mu.Lock()
+	a := w.of[key]
+	if a == nil || it.Rev == 1 {
+		w.mu.Unlock()
+		return
+	}
+	close(a.page)
+	delete(w.of, key)
+	w.mu.Unlock()
+	select {
+	case <-a.over:
+	case <-ctx.Done():
+	}
+}
+
 func (w *waits) add(key itemKey, till time.Time) *awaitPage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -63,7 +82,7 @@ func (w *waits) add(key itemKey, till time.Time) *awaitPage {
 	if w.of == nil {
 		w.of = map[itemKey]*awaitPage{}
 	}
-	a := &awaitPage{key, make(chan struct{}), till}
+	a := &awaitPage{key, make(chan struct{}), till, make(chan struct{})}
 	w.of[key] = a
 	w.n++
 	return a
@@ -73,6 +92,7 @@ func (w *waits) end(a *awaitPage) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.n--
+	close(a.over)
 	if w.of[a.key] == a {
 		delete(w.of, a.key)
 	}
@@ -82,7 +102,7 @@ func (w *waits) end(a *awaitPage) {
 func (m *matcher) awaits(ctx context.Context, it tocsin.Item, matches []tocsin.Match) *awaitPage {
 	till := it.Seen.Add(pageWait)
 	switch {
-	case len(matches) == 0 || m.earlier || it.Page != nil || it.URL == "" || it.Baseline || !it.Withdrawn.IsZero():
+	case len(matches) == 0 || m.earlier || m.off.Wait || it.Page != nil || it.URL == "" || it.Baseline || !it.Withdrawn.IsZero():
 		return nil
 	case !time.Now().Before(till) || time.Until(till) > pageWait+time.Second: // past, or by a clock that is wrong
 		return nil
