@@ -20,7 +20,7 @@ import (
 // Format is the newest version that stored records carry as "v". Each carries the
 // oldest whose readers understand it. A binary reads all versions up to its own,
 // and stops with a word at a newer one.
-const Format = 2
+const Format = 3
 
 // Name is the shape of the names that people give to sources, watchlists,
 // destinations and lists: they become parts of subjects, so no dots or spaces.
@@ -250,6 +250,17 @@ func (a Alert) Publishers() []Copy {
 	for _, c := range a.Copies {
 		if !c.Report && !seen[c.Source] {
 			seen[c.Source] = true
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Reports are the items that tell of the statement and are no publication of it.
+func (a Alert) Reports() []Copy {
+	var out []Copy
+	for _, c := range a.Copies {
+		if c.Report {
 			out = append(out, c)
 		}
 	}

@@ -115,6 +115,9 @@ func (p *Poller) source(id string) (tocsin.Source, bool) {
 	return t.source, true
 }
 
+// Due reports whether the page of an item is one that Visit has fetched.
+func Due(it tocsin.Item, s tocsin.Source) bool { return worthAVisit(it.URL, s) }
+
 // worthAVisit reports whether an address can be that of a statement, and not of
 // the site or the source itself.
 func worthAVisit(address string, s tocsin.Source) bool {

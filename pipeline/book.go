@@ -3,14 +3,12 @@ package pipeline
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unique"
 
 	"tocsin"
@@ -31,8 +29,9 @@ type book struct {
 	alerts map[string]*page
 	items  map[itemKey]string // -> alert
 	index  fold.Index
-	events []posted        // in order of seq
-	read   map[string]bool // sources that a Watching event has told of
+	opened map[string]time.Time // watchlist -> when it last opened an alert, baselines left out
+	events []posted             // in order of seq
+	read   map[string]bool      // sources that a Watching event has told of
 	rounds int
 }
 
@@ -48,14 +47,17 @@ type posted struct {
 type page struct {
 	alert   tocsin.Alert
 	added   []uint64 // the sequence of the event that added alert.Matches[i]
+	first   uint64   // the sequence of its first event
 	last    uint64   // of its events
 	earlier bool     // it opened on what was stored earlier
+	split   bool     // a person parted it from another
+	kin     []string // alerts that were merged into it or parted from it, see Event.With
 }
 
 func newBook(from uint64, log *slog.Logger) *book {
 	return &book{
 		log: log, first: from, last: from - 1, moved: make(chan struct{}),
-		alerts: map[string]*page{}, items: map[itemKey]string{}, read: map[string]bool{},
+		alerts: map[string]*page{}, items: map[itemKey]string{}, opened: map[string]time.Time{}, read: map[string]bool{},
 	}
 }
 
@@ -72,54 +74,6 @@ func (b *book) follow(ctx context.Context, logs *Logs) error {
 		b.apply(meta.Sequence.Stream, ev)
 		return nil
 	})
-}
-
-// complete reads what was said of an alert before the book begins. It is tried
-// until that succeeds: an alert without its first events would be decided wrong.
-func (b *book) complete(ctx context.Context, logs *Logs, seq uint64, ev Event) error {
-	for ev.Kind != Opened && ev.Kind != Watching && !b.knows(ev.Alert, seq) {
-		past, err := logs.eventsOf(ctx, ev.Alert, seq)
-		if _, newer := errors.AsType[*NewerError](err); newer || ctx.Err() != nil {
-			return err
-		}
-		if err != nil {
-			b.log.WarnContext(ctx, "alert not read, trying again", "alert", ev.Alert, "err", err)
-			_ = pause(ctx, refollow)
-			continue
-		}
-		b.mu.Lock()
-		for _, old := range past {
-			b.write(old.seq, old.Event)
-		}
-		b.mu.Unlock()
-		return nil
-	}
-	return nil
-}
-
-func (b *book) knows(alert string, seq uint64) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return seq <= b.last || b.alerts[alert] != nil
-}
-
-// eventsOf are the events of an alert before a sequence.
-func (l *Logs) eventsOf(ctx context.Context, alert string, before uint64) ([]posted, error) {
-	var out []posted
-	for m, err := range l.read(ctx, streamAlerts, "alerts."+alert, 1) {
-		if err != nil {
-			return nil, err
-		}
-		if m.Sequence >= before {
-			break
-		}
-		ev, err := decode[Event](m.Data)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, posted{m.Sequence, ev})
-	}
-	return out, nil
 }
 
 // recallRounds reads the Watching events before the book begins: what subscribers
@@ -204,33 +158,56 @@ func (b *book) write(seq uint64, ev Event) {
 		}
 		return
 	}
-	p := b.alerts[ev.Alert]
-	if p == nil {
-		p = &page{alert: tocsin.Alert{ID: ev.Alert}}
-		p.begin(ev)
-		b.alerts[ev.Alert] = p
-	}
-	p.add(seq, ev)
-	if ev.Kind == Merged {
-		b.merge(p, seq, ev)
+	switch ev.Kind {
+	case tocsin.Merged:
+		b.merge(seq, ev)
+		return
+	case tocsin.Split:
+		b.split(seq, ev)
 		return
 	}
+	p := b.alerts[ev.Alert]
+	if p == nil {
+		p = b.begin(seq, ev)
+	}
+	if ev.Kind == Opened && !ev.Copy.Baseline {
+		for _, m := range ev.Matches {
+			b.opened[m.Watchlist] = ev.At
+		}
+	}
+	p.add(seq, ev)
+	p.takeFacets(ev.Facets)
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
 	if !ev.Sketch.IsZero() {
 		b.index.Add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
 	}
 }
 
-func (p *page) add(seq uint64, ev Event) {
-	p.last = seq
+// begin is the page of an alert on its first event.
+func (b *book) begin(seq uint64, ev Event) *page {
+	p := &page{
+		alert: tocsin.Alert{ID: ev.Alert, Opened: ev.At, Title: ev.Copy.Title, Excerpt: ev.Excerpt, Marks: ev.Marks},
+		first: seq, earlier: ev.Earlier,
+	}
+	b.alerts[ev.Alert] = p
+	return p
+}
+
+// addMatches adds those of watchlists that the alert does not have.
+func (p *page) addMatches(seq uint64, matches []tocsin.Match) {
 	have := p.names()
-	for _, m := range ev.Matches {
+	for _, m := range matches {
 		if !have[m.Watchlist] {
 			have[m.Watchlist] = true
 			p.alert.Matches = append(p.alert.Matches, m)
 			p.added = append(p.added, seq)
 		}
 	}
+}
+
+func (p *page) add(seq uint64, ev Event) {
+	p.last = seq
+	p.addMatches(seq, ev.Matches)
 	if ev.Kind == Revised {
 		p.alert.Revised++
 		p.alert.Changes, p.alert.Why = ev.Changes, ""
@@ -387,29 +364,4 @@ func (b *book) summary(ev posted, lists []string) tocsin.Summary {
 // when it was first read.
 func (p *page) baselineOf(sources []string) bool {
 	return slices.ContainsFunc(p.alert.Copies, func(c tocsin.Copy) bool { return c.Baseline && slices.Contains(sources, c.Source) })
-}
-
-// page reads one alert from the log.
-func (l *Logs) page(ctx context.Context, id string) (*page, error) {
-	p := &page{alert: tocsin.Alert{ID: id}}
-	events, err := l.eventsOf(ctx, id, math.MaxUint64)
-	if err != nil {
-		return nil, err
-	}
-	for _, ev := range events {
-		p.begin(ev.Event)
-		p.add(ev.seq, ev.Event)
-	}
-	if len(p.alert.Copies) == 0 {
-		return nil, fmt.Errorf("read alert %s: there is none of this name; see: tocsin alert list", id)
-	}
-	return p, nil
-}
-
-// begin sets what the first event says.
-func (p *page) begin(ev Event) {
-	if p.alert.Opened.IsZero() {
-		p.alert.Opened, p.alert.Title, p.alert.Excerpt, p.alert.Marks = ev.At, ev.Copy.Title, ev.Excerpt, ev.Marks
-		p.earlier = ev.Earlier
-	}
 }

@@ -33,6 +33,12 @@ func (m *matcher) item(ctx context.Context, it tocsin.Item, seq uint64, now *rul
 			return ctx.Err()
 		}
 	}
+	if before != nil {
+		m.waits.giveWay(ctx, it)
+		if await := m.awaits(ctx, it, matches); await != nil {
+			return await
+		}
+	}
 	return m.store(ctx, it, seq, now.seq, matches)
 }
 
@@ -69,9 +75,6 @@ func fit(matches []tocsin.Match) []tocsin.Match {
 // ones if its matches take several.
 func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matches []tocsin.Match) error {
 	sketch := fold.Of(it.Title, it.Said(), it.Lang).By(m.view.source(it.Source).Country)
-	if m.off.Fold {
-		sketch = fold.Of(fmt.Sprint(seq), "", "")
-	}
 	m.deciding.Lock()
 	defer m.deciding.Unlock()
 	for {
@@ -82,6 +85,7 @@ func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matc
 		if err := m.compare(ctx, ev, it); err != nil {
 			return err
 		}
+		m.addFacets(ev, it)
 		ev.Earlier = m.earlier
 		all := len(ev.Matches)
 		ev.Matches = fit(ev.Matches)
@@ -103,7 +107,7 @@ func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matc
 		}
 		m.count.event(ev)
 		m.book.applyNext(at, *ev)
-		if err := m.book.waitFor(ctx, at); err != nil || len(ev.Matches) == all || m.off.Repeat {
+		if err := m.book.waitFor(ctx, at); err != nil || len(ev.Matches) == all && ev.Kind != tocsin.Merged || m.off.Repeat {
 			return err
 		}
 	}
@@ -133,18 +137,24 @@ func (m *matcher) afterUnknown(ctx context.Context, cause error) error {
 func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, sketch fold.Sketch) (*Event, uint64) {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
-	ev := &Event{V: firstFormat, At: time.Now().UTC(), Copy: m.copyOf(it, seq), Sketch: sketch, Watch: v}
+	ev := &Event{V: tocsin.Format, At: time.Now().UTC(), Copy: m.copyOf(it, seq), Sketch: sketch, Watch: v}
 	if id, known := m.book.items[itemKey{it.Source, it.ID}]; known && !m.off.Repeat {
 		p := m.book.alerts[id]
-		ev.Alert, ev.Matches = id, p.further(matches)
+		have := p.copyOf(it.Source, it.ID)
+		ev.Copy.Report, ev.Copy.Reason, ev.Copy.Score = have.Report, have.Reason, have.Score
+		ev.Alert, ev.Matches, ev.With = id, p.further(matches), p.kin
 		if ev.Kind = p.grows(it, ev); ev.Kind == "" {
 			return nil, m.book.last
 		}
+		if merged := m.joins(p, it, ev); merged != nil {
+			return merged, m.book.last
+		}
 		return ev, m.book.last
 	}
-	if d := m.book.index.Decide(fold.Member{Source: it.Source, Item: it.ID}, sketch, it.Seen); d.Kind == fold.Same && !m.off.Repeat {
-		ev.Kind, ev.Alert, ev.Reason = Copied, d.Statement, d.Reason
-		ev.Matches = m.book.alerts[d.Statement].further(matches)
+	if d := m.fold(it, sketch); d.Kind == fold.Same || d.Kind == fold.Near && len(matches) > 0 {
+		p := m.book.alerts[d.Statement]
+		ev.Kind, ev.Alert, ev.Reason, ev.Matches, ev.With = Copied, d.Statement, d.Reason, p.further(matches), p.kin
+		ev.Copy.Report, ev.Copy.Reason, ev.Copy.Score = d.Kind == fold.Near, d.Reason, d.Score
 		return ev, m.book.last
 	}
 	if len(matches) == 0 {
@@ -158,6 +168,67 @@ func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, 
 	return ev, m.book.last
 }
 
+// fold is what an item is to the open statements. The caller holds m.book.mu.
+func (m *matcher) fold(it tocsin.Item, sketch fold.Sketch) fold.Decision {
+	if m.off.Fold || m.off.Repeat {
+		return fold.Decision{Kind: fold.New}
+	}
+	d := m.book.index.Decide(fold.Member{Source: it.Source, Item: it.ID}, sketch, it.Seen)
+	if d.Kind != fold.New && m.book.alerts[d.Statement] == nil {
+		return fold.Decision{Kind: fold.New}
+	}
+	return d
+}
+
+// mergeScore is how sure folding has to be that two alerts are one statement: a
+// merge moves what people were told already.
+const mergeScore = 0.8
+
+// joins is the event by which a fuller text of the item that an alert opened on
+// shows it to be one with another alert, or nil. The caller holds m.book.mu.
+func (m *matcher) joins(p *page, it tocsin.Item, ev *Event) *Event {
+	first := p.alert.First()
+	if it.Page == nil && it.Rev == 1 || first.Source != it.Source || first.Item != it.ID || ev.Kind == Withdrawn {
+		return nil
+	}
+	d := m.fold(it, ev.Sketch)
+	q := m.book.alerts[d.Statement]
+	if d.Kind != fold.Same || d.Score < mergeScore || q == nil || q == p {
+		return nil
+	}
+	older, younger := q, p
+	if older.first > younger.first {
+		older, younger = younger, older
+	}
+	if younger.split || m.book.apart(older, younger) {
+		return nil
+	}
+	return mergeEvent(younger, older, d.Reason, d.Score)
+}
+
+// mergeEvent says that two alerts are one.
+func mergeEvent(younger, older *page, reason string, score float64) *Event {
+	return &Event{
+		V: tocsin.Format, Kind: tocsin.Merged, Alert: younger.alert.ID, At: time.Now().UTC(), Other: older.alert.ID,
+		Reason: reason, Score: score, Matches: older.further(younger.alert.Matches), With: union(older.kin, younger.kin),
+	}
+}
+
+// addFacets says in an event what the text of its item adds to what the alert
+// names. What a report names is not the statement's.
+func (m *matcher) addFacets(ev *Event, it tocsin.Item) {
+	if ev.Copy.Report || ev.Kind == Withdrawn || ev.Kind == tocsin.Merged {
+		return
+	}
+	f := fold.FacetsOf(it.Title, it.Said(), it.Lang)
+	m.book.mu.Lock()
+	defer m.book.mu.Unlock()
+	if p := m.book.alerts[ev.Alert]; p != nil {
+		f = p.lackingFacets(f)
+	}
+	ev.Facets = f
+}
+
 // grows is the kind of the event by which a record of one of its items makes the
 // alert grow, or "".
 func (p *page) grows(it tocsin.Item, ev *Event) string {
@@ -168,12 +239,10 @@ func (p *page) grows(it tocsin.Item, ev *Event) string {
 	case it.Rev < have.Rev:
 		return ""
 	case !it.Withdrawn.IsZero() && have.Withdrawn.IsZero():
-		ev.V = tocsin.Format
 		return Withdrawn
 	case len(ev.Matches) > 0:
 		return Matched
 	case it.Page != nil && have.Page == "" && have.Withdrawn.IsZero():
-		ev.V = tocsin.Format
 		return Paged
 	}
 	return ""
@@ -198,6 +267,9 @@ func (m *matcher) compare(ctx context.Context, ev *Event, it tocsin.Item) error 
 		fallthrough
 	default:
 		ev.Changes = Changes(old, it)
+		if why := Material(old, it); why != "" {
+			ev.Material, ev.Reason = true, strings.TrimPrefix(ev.Reason+"; "+why, "; ")
+		}
 	}
 	return nil
 }

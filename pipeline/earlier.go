@@ -126,7 +126,8 @@ func (l *Logs) handledItems(ctx context.Context, since time.Time) (from, to uint
 	if i.NumPending == 0 && i.NumAckPending == 0 {
 		return from, info.State.LastSeq, nil
 	}
-	return from, i.AckFloor.Stream, nil
+	// What waits for its page holds the floor back; what came after it was handled.
+	return from, max(i.AckFloor.Stream, i.Delivered.Stream), nil
 }
 
 // quarantinedItems are the sequences of the items in quarantine.

@@ -38,14 +38,25 @@ type Event struct {
 	Excerpt  string          `json:"excerpt,omitempty"` // with Opened
 	Marks    []tocsin.Span   `json:"marks,omitempty"`   // with Opened
 	Sketch   fold.Sketch     `json:"sketch,omitzero"`
-	Reason   string          `json:"reason,omitempty"`   // with Copied: why it is the same statement; with Revised: what else is to be said
+	Facets   tocsin.Facets   `json:"facets,omitzero"`    // that its text adds to those of the alert
+	Reason   string          `json:"reason,omitempty"`   // with Copied, Merged and Split: why; with Revised: what makes it material, and what else is to be said
+	Score    float64         `json:"score,omitempty"`    // with Merged: how sure that is, from 0 to 1
 	Changes  []tocsin.Change `json:"changes,omitempty"`  // with Revised: what the publisher changed, the first few
+	Material bool            `json:"material,omitempty"` // with Revised: numbers, dates, names, a negation or signatories changed
+	Other    string          `json:"other,omitempty"`    // with Merged: the older alert, which goes on for both; with Split: the one that Items were of
+	Items    []ItemRef       `json:"items,omitempty"`    // with Split: what is of this alert from now on
+	By       string          `json:"by,omitempty"`       // with Merged and Split: who said so; "" is tocsin itself
+	With     []string        `json:"with,omitempty"`     // alerts that were merged into it or parted from it: whoever reads it needs them too
 	Watch    uint64          `json:"watch,omitempty"`    // the WATCH sequence it was decided with
-	Material bool            `json:"material,omitempty"` // with Revised: numbers, names, a negation or signatories changed; Reason says which
-	Other    string          `json:"other,omitempty"`    // with Merged: the older alert; with Split: the alert it was taken from
 	Earlier  bool            `json:"earlier,omitempty"`  // a person had what is stored matched again: see [Logs.ApplyEarlier]
 
 	Round *Round `json:"round,omitempty"` // with Watching
+}
+
+// An ItemRef names an item.
+type ItemRef struct {
+	Source string `json:"source"`
+	Item   string `json:"item"`
 }
 
 // adds reports whether the event says that a watchlist matches.

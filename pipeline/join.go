@@ -113,25 +113,3 @@ func (b *book) into(alert string) string {
 	}
 	return ""
 }
-
-// merge gives the older alert what the younger one has.
-func (b *book) merge(younger *page, seq uint64, ev Event) {
-	older := b.alerts[ev.Other]
-	if older == nil {
-		return
-	}
-	for _, c := range younger.alert.Copies {
-		if older.copyOf(c.Source, c.Item).Item == "" {
-			older.alert.Copies = append(older.alert.Copies[:len(older.alert.Copies):len(older.alert.Copies)], c)
-			b.items[itemKey{c.Source, c.Item}] = ev.Other
-		}
-	}
-	have := older.names()
-	for _, m := range younger.alert.Matches {
-		if !have[m.Watchlist] {
-			older.alert.Matches = append(older.alert.Matches[:len(older.alert.Matches):len(older.alert.Matches)], m)
-			older.added = append(older.added, seq)
-		}
-	}
-	older.last = seq
-}

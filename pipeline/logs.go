@@ -102,7 +102,7 @@ func (l *Logs) appendItems(ctx context.Context, subject string, expect uint64, i
 func (l *Logs) encodeItem(it tocsin.Item) ([]byte, error) {
 	it.V = firstFormat
 	if it.Page != nil || !it.Withdrawn.IsZero() {
-		it.V = tocsin.Format // an earlier tocsin would take it for the revision
+		it.V = 2 // an earlier tocsin would take it for the revision
 	}
 	limit := int(l.b.NC.MaxPayload()) - 4096 // headers
 	r, err := json.Marshal(it)

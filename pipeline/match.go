@@ -45,7 +45,9 @@ type matcher struct {
 	probe  func(context.Context, Trial) ([]Stored, error)
 	before func(tocsin.Item) // a test's; may be nil
 	report func(key, text string)
+	due    func(tocsin.Item, tocsin.Source) bool // Config.Due
 
+	waits    waits
 	matchers sync.Pool  // of *engine.Matcher
 	deciding sync.Mutex // one decision at a time in this process: the log takes one anyway
 	banished sync.Map   // sequences in quarantine
@@ -134,6 +136,10 @@ func (m *matcher) consume(ctx context.Context, c jetstream.Consumer, done chan<-
 		return nil
 	}
 	defer it.Stop()
+	var waiting sync.WaitGroup // for pages: outside the limit and the order
+	defer waiting.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	defer context.AfterFunc(ctx, it.Stop)()
@@ -151,7 +157,11 @@ func (m *matcher) consume(ctx context.Context, c jetstream.Consumer, done chan<-
 		turn = mine
 		g.Go(func() error {
 			defer close(mine)
-			return m.handle(ctx, msg, before, done)
+			until, err := m.handle(ctx, msg, before, done)
+			if until != nil {
+				waiting.Go(func() { m.waitAndHandle(ctx, msg, until, done) })
+			}
+			return err
 		})
 	}
 	return g.Wait()
@@ -160,7 +170,9 @@ func (m *matcher) consume(ctx context.Context, c jetstream.Consumer, done chan<-
 // handle matches one item until that succeeds, and decides what it needs once
 // the item before it is decided. It gives up only when ctx ends or a newer tocsin
 // wrote what it has to read.
-func (m *matcher) handle(ctx context.Context, msg jetstream.Msg, before <-chan struct{}, done chan<- handled) error {
+//
+// An item that waits for its page is left with what it waits for.
+func (m *matcher) handle(ctx context.Context, msg jetstream.Msg, before <-chan struct{}, done chan<- handled) (*awaitPage, error) {
 	for {
 		v, err := m.message(ctx, msg, before)
 		if err == nil {
@@ -168,13 +180,16 @@ func (m *matcher) handle(ctx context.Context, msg jetstream.Msg, before <-chan s
 			case done <- handled{msg, v}:
 			case <-ctx.Done():
 			}
-			return nil
+			return nil, nil
 		}
 		if ctx.Err() != nil {
-			return nil
+			return nil, nil
+		}
+		if await, ok := errors.AsType[*awaitPage](err); ok {
+			return await, nil
 		}
 		if newer, ok := errors.AsType[*NewerError](err); ok {
-			return fmt.Errorf("match: %w", newer)
+			return nil, fmt.Errorf("match: %w", newer)
 		}
 		m.log.WarnContext(ctx, "item not matched, trying again", "stage", "match", "err", err)
 		_ = msg.InProgress()
@@ -259,6 +274,7 @@ func (m *matcher) message(ctx context.Context, msg jetstream.Msg, before <-chan 
 	if err != nil {
 		return v, m.banish(ctx, seq, tocsin.Item{Source: strings.TrimPrefix(msg.Subject(), "items.")}, err)
 	}
+	defer m.waits.arrived(it)
 	err = m.item(ctx, it, seq, now, before)
 	if p, ok := errors.AsType[*poison](err); ok {
 		return v, m.banish(ctx, seq, it, p)

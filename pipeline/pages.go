@@ -228,7 +228,7 @@ func (p *pages) followAlerts(ctx context.Context) error {
 }
 
 func (p *pages) tell(ctx context.Context, ev posted) error {
-	if ev.Kind == Watching {
+	if ev.Copy.Item == "" { // it is of no item
 		return nil
 	}
 	var lacks []string

@@ -66,6 +66,10 @@ type Config struct {
 	// kept and is not. Required with Visit.
 	Watch func(c tocsin.Copy, lacks []string)
 
+	// Due reports whether the page of an item of a source is one that pollers visit. It
+	// is asked by Match: a second alert waits for it. Nil means every page.
+	Due func(it tocsin.Item, s tocsin.Source) bool
+
 	Canary bool // match and send canaries, see CanarySource
 
 	Traits  func(kind string) Traits                                                   // required with Send
@@ -93,6 +97,7 @@ type Off struct {
 	Fold    bool // no two items are one statement
 	Repeat  bool // an item that was handled is not recognised
 	Version bool // WATCH is not looked at before acknowledging
+	Wait    bool // no alert waits for its page
 	Lookup  bool // a message is not looked for before it is sent again
 
 	takeover bool // another process's intent is taken over at once
@@ -103,11 +108,11 @@ type Counts struct {
 	Items, Matched, Quarantined    atomic.Int64 // items evaluated, acknowledged, quarantined
 	Disagreements                  atomic.Int64 // times that the engine said something else than the reference matcher, which counts
 	Opened, Added, Copied, Revised atomic.Int64 // events, by kind; Added are Matched ones
-	Withdrawn, Paged               atomic.Int64
+	Withdrawn, Paged, Merged       atomic.Int64
 }
 
 func (c *Counts) events() int {
-	return int(c.Opened.Load() + c.Added.Load() + c.Copied.Load() + c.Revised.Load() + c.Withdrawn.Load() + c.Paged.Load())
+	return int(c.Opened.Load() + c.Added.Load() + c.Copied.Load() + c.Revised.Load() + c.Withdrawn.Load() + c.Paged.Load() + c.Merged.Load())
 }
 
 func (c *Counts) event(ev *Event) {
@@ -124,6 +129,8 @@ func (c *Counts) event(ev *Event) {
 		c.Withdrawn.Add(1)
 	case Paged:
 		c.Paged.Add(1)
+	case tocsin.Merged:
+		c.Merged.Add(1)
 	}
 }
 
@@ -214,7 +221,7 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 			return err
 		}
 	}
-	m := &matcher{logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, count: cfg.Counts, probe: cfg.Probe, before: cfg.Before, report: cfg.Report}
+	m := &matcher{logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, count: cfg.Counts, probe: cfg.Probe, before: cfg.Before, report: cfg.Report, due: cfg.Due}
 	if cfg.Match {
 		g.Go(func() error { return m.run(ctx) })
 		if cfg.Canary {

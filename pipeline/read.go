@@ -117,23 +117,20 @@ type Story struct {
 // Stories yields every alert that ALERTS holds, in the order in which they
 // opened.
 func (l *Logs) Stories(ctx context.Context) ([]Story, error) {
+	b := newBook(1, nil)
 	var pages []*page
-	byID := map[string]*page{}
 	events := map[string][]Event{}
 	for ev, err := range l.events(ctx) {
 		if err != nil {
 			return nil, err
 		}
+		b.write(ev.seq, ev.Event)
 		if ev.Kind == Watching {
 			continue
 		}
-		p := byID[ev.Alert]
-		if p == nil {
-			p = &page{alert: tocsin.Alert{ID: ev.Alert}}
-			p.begin(ev.Event)
-			byID[ev.Alert], pages = p, append(pages, p)
+		if p := b.alerts[ev.Alert]; p != nil && len(events[ev.Alert]) == 0 {
+			pages = append(pages, p)
 		}
-		p.add(ev.seq, ev.Event)
 		events[ev.Alert] = append(events[ev.Alert], ev.Event)
 	}
 	deliveries, err := l.Deliveries(ctx)

@@ -19,6 +19,9 @@ type alertCmd struct {
 	List   alertListCmd   `cmd:"" help:"List alerts, newest first."`
 	Show   alertShowCmd   `cmd:"" help:"Tell the story of one alert."`
 	Export alertExportCmd `cmd:"" help:"Write alerts with their deliveries as CSV or JSON lines."`
+	Merge  alertMergeCmd  `cmd:"" help:"Say that two alerts are one statement."`
+	Split  alertSplitCmd  `cmd:"" help:"Say that items of an alert are another statement."`
+	Labels alertLabelsCmd `cmd:"" help:"Print what people merged and split as labelled examples."`
 }
 
 // Help ends what tocsin alert --help prints.
@@ -65,10 +68,19 @@ func lists(al tocsin.Alert) string {
 }
 
 func copies(al tocsin.Alert) string {
-	if n := len(al.Copies); n > 1 {
-		return fmt.Sprintf("%d copies", n)
+	var out []string
+	if n := len(al.Copies) - len(al.Reports()); n > 1 {
+		out = append(out, fmt.Sprintf("%d copies", n), fmt.Sprintf("%d publishers", len(al.Publishers())))
+	} else {
+		out = append(out, cmp.Or(al.First().Publisher, al.First().Source))
 	}
-	return cmp.Or(al.First().Publisher, al.First().Source)
+	if n := len(al.Reports()); n > 0 {
+		out = append(out, fmt.Sprintf("%d reports", n))
+	}
+	if al.Into != "" {
+		out = append(out, "merged into "+al.Into)
+	}
+	return strings.Join(out, ", ")
 }
 
 func stamp(t time.Time) string {
@@ -117,7 +129,7 @@ func (c alertShowCmd) Run(a *app) error {
 			case a.JSON:
 				return a.printJSON(s)
 			}
-			showStory(a.out, s)
+			showStory(a.out, withMerged(s, stories))
 			return nil
 		}
 		return fmt.Errorf("alert %q: there is none of this name; see: tocsin alert list", c.ID)
@@ -139,16 +151,10 @@ func showStory(w io.Writer, s pipeline.Story) {
 		whole := passage{0, len(text), inField(s.Alert.Marks, tocsin.FieldText)}
 		fmt.Fprintf(w, "\n  %s\n", whole.show(text, markerFor(w)))
 	}
+	showState(w, s.Alert)
 	fmt.Fprintln(w)
 	for _, ev := range s.Events {
-		what := ev.Kind
-		if ev.Reason != "" {
-			what += " (" + ev.Reason + ")"
-		}
-		if ev.Copy.Page == tocsin.PagePDF {
-			what += ", PDF not read,"
-		}
-		fmt.Fprintf(w, "%s  %s by %s  %s\n", stamp(ev.At), what, plainLine(ev.Copy.Publisher), plainLine(ev.Copy.URL))
+		fmt.Fprintf(w, "%s  %s\n", stamp(ev.At), happened(ev))
 		for _, ch := range ev.Changes {
 			fmt.Fprintf(w, "  %s: … %s\n", ch.Field, plainLine(changeText(ch)))
 		}

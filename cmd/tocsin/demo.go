@@ -74,6 +74,7 @@ func (c demoCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	off.Wait = true // its site has feeds and no pages
 	dir, err := os.MkdirTemp("", "tocsin-demo-")
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ type cli struct {
 	Subscription subscriptionCmd `cmd:"" help:"Which watchlist goes where: list, add, rm, mute, unmute."`
 
 	Source   sourceCmd   `cmd:"" help:"Sources: add, rm, show, list, status …"`
-	Alert    alertCmd    `cmd:"" help:"Alerts: list, show, export."`
+	Alert    alertCmd    `cmd:"" help:"Alerts: list, show, export, merge, split, labels."`
 	Delivery deliveryCmd `cmd:"" help:"Deliveries: list, replay."`
 	Backup   backupCmd   `cmd:"" help:"Copy everything stored into a directory, while the service runs or not."`
 	Restore  restoreCmd  `cmd:"" help:"Fill an empty data directory, or NATS server, from a backup."`

@@ -213,7 +213,7 @@ func (s *service) pipelineConfig() pipeline.Config {
 	cfg := pipeline.Config{
 		Poll: s.Poll, Match: s.Match, Send: s.Send, Off: s.Off, Log: s.Log, Counts: &s.counts,
 		Own: s.own, Sources: s.takeAdded, Reading: s.reading, Nudge: s.nudge,
-		Visit: s.visit, Watch: s.poller.Watch,
+		Visit: s.visit, Watch: s.poller.Watch, Due: feeds.Due,
 		Canary: s.canary != nil,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,
 		Before:  func(it tocsin.Item) { suffer(it.Text) },
