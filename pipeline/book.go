@@ -211,6 +211,9 @@ func (b *book) write(seq uint64, ev Event) {
 		b.alerts[ev.Alert] = p
 	}
 	p.add(seq, ev)
+	if ev.Kind == Acknowledged {
+		return
+	}
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
 	if !ev.Sketch.IsZero() {
 		b.index.Add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
@@ -219,6 +222,10 @@ func (b *book) write(seq uint64, ev Event) {
 
 func (p *page) add(seq uint64, ev Event) {
 	p.last = seq
+	if ev.Kind == Acknowledged {
+		p.acknowledge(ev)
+		return
+	}
 	have := p.names()
 	for _, m := range ev.Matches {
 		if !have[m.Watchlist] {

@@ -41,6 +41,8 @@ type Event struct {
 	Watch   uint64          `json:"watch,omitempty"`   // the WATCH sequence it was decided with
 	Earlier bool            `json:"earlier,omitempty"` // a person had what is stored matched again: see [Logs.ApplyEarlier]
 
+	By string `json:"by,omitempty"` // the person who decided it, if one did
+
 	Round *Round `json:"round,omitempty"` // with Watching
 }
 

@@ -182,7 +182,7 @@ func (r *reader) subscription(n ast.Node, _ string) {
 	}
 	r.refer("watchlist", s.Watchlist, given["watchlist"])
 	r.refer("destination", s.To, given["to"])
-	if slices.Contains(r.c.Subscriptions, s) {
+	if slices.ContainsFunc(r.c.Subscriptions, func(o tocsin.Subscription) bool { return o.Watchlist == s.Watchlist && o.To == s.To }) {
 		r.fault(n, "the subscription of %q to %q is given twice", s.To, s.Watchlist)
 	}
 	r.c.Subscriptions = append(r.c.Subscriptions, s)
