@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"tocsin/feeds/extract":             {},
 	"tocsin/notifiers":                 {"tocsin"},
 	"tocsin/notifiers/notifiertest":    {"tocsin"},
+	"tocsin/notifiers/slackapp":        {"tocsin", "tocsin/notifiers"},
 	"tocsin/pipeline":                  {"tocsin", "tocsin/pipeline/watchlist", "tocsin/pipeline/watchlist/engine", "tocsin/pipeline/watchlist/words", "tocsin/pipeline/fold"},
 	"tocsin/pipeline/watchlist":        {"tocsin", "tocsin/pipeline/watchlist/words"},
 	"tocsin/pipeline/watchlist/words":  {},
@@ -35,7 +36,7 @@ var mayImport = map[string][]string{
 
 	"tocsin/pipeline/watchlist/watchlisttest": {"tocsin", "tocsin/pipeline/watchlist/words"},
 	"tocsin/cmd/tocsin": {
-		"tocsin", "tocsin/feeds", "tocsin/feeds/fetch", "tocsin/notifiers",
+		"tocsin", "tocsin/feeds", "tocsin/feeds/fetch", "tocsin/notifiers", "tocsin/notifiers/slackapp",
 		"tocsin/pipeline", "tocsin/pipeline/watchlist", "tocsin/pipeline/watchlist/engine", "tocsin/pipeline/watchlist/words", "tocsin/pipeline/fold",
 	},
 }
@@ -48,6 +49,7 @@ var onlyIn = map[string]string{
 	"github.com/antchfx/":         "tocsin/feeds",
 	"github.com/andybalholm/casc": "tocsin/feeds",
 	"github.com/slack-go/":        "tocsin/notifiers",
+	"github.com/gorilla/":         "tocsin/notifiers",
 	"github.com/wneessen/":        "tocsin/notifiers",
 	"github.com/alecthomas/kong":  "tocsin/cmd/tocsin",
 	"github.com/goccy/go-yaml":    "tocsin/cmd/tocsin",
