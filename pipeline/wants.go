@@ -10,10 +10,10 @@ import (
 	"tocsin"
 )
 
-// wants reports whether a subscription takes a statement that was published like
+// Wants reports whether a subscription takes a statement that was published like
 // this: by MinCopies publishers whose language, source and country are all wanted.
 // Reports about it do not count.
-func wants(s tocsin.Subscription, copies []tocsin.Copy) bool {
+func Wants(s tocsin.Subscription, copies []tocsin.Copy) bool {
 	if s.MinCopies <= 1 && len(s.Langs)+len(s.Sources)+len(s.Countries) == 0 {
 		return true
 	}
@@ -64,7 +64,7 @@ func (l *lane) wanted(alert string, seq uint64, lists []string) []string {
 		if copies == nil {
 			copies = l.book.copiesAt(alert, seq)
 		}
-		if wants(s, copies) {
+		if Wants(s, copies) {
 			narrow = append(narrow, s.Watchlist)
 		}
 	}

@@ -36,8 +36,8 @@ func TestSubscriptionWantsWhatItNames(t *testing.T) {
 		{"too few that are wanted", tocsin.Subscription{MinCopies: 2, Countries: []string{"FR"}}, []tocsin.Copy{fr, jp}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := wants(tt.s, tt.copies); got != tt.want {
-				t.Errorf("wants = %v, want %v", got, tt.want)
+			if got := Wants(tt.s, tt.copies); got != tt.want {
+				t.Errorf("Wants = %v, want %v", got, tt.want)
 			}
 		})
 	}

@@ -67,7 +67,7 @@ type Standby struct {
 	Channel string
 	Fixed   bool      // the configuration file provides it: it can be muted, not changed
 	Muted   time.Time // until then; zero if it is not
-	Last    time.Time // when its last alert opened; zero if none is known
+	Last    time.Time // when it last had an alert; zero if that is more than 30 days ago
 	Title   string    // of that
 }
 

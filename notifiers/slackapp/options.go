@@ -150,7 +150,7 @@ func set(s *tocsin.Subscription, name, value string, instead func(good string) s
 	case "urgent":
 		return usage(instead("urgent"), "urgent stands alone")
 	case "digest":
-		d, ok := digest(value)
+		d, ok := Digest(value)
 		if !ok {
 			return usage(instead("digest:daily 08:00"), "digest: %q is none; write hourly, daily 08:00 or weekly mon 08:00, and a zone such as Europe/Paris if you like", cut(value, 60))
 		}
@@ -159,8 +159,9 @@ func set(s *tocsin.Subscription, name, value string, instead func(good string) s
 	return nil
 }
 
-// digest is the canonical form of when a digest is due.
-func digest(s string) (string, bool) {
+// Digest is the canonical form of when a digest is due: hourly, daily 08:00 or weekly
+// mon 08:00, the last two with or without an IANA zone.
+func Digest(s string) (string, bool) {
 	words := strings.Fields(strings.Trim(s, `"'`))
 	if len(words) == 0 {
 		return "", false

@@ -285,7 +285,7 @@ func standbyText(b Standby) string {
 		s += ", muted until " + date(b.Muted)
 	}
 	if b.Last.IsZero() {
-		return s + ", no alert yet"
+		return s + ", no alert in 30 days"
 	}
 	return s + ", last alert " + date(b.Last) + ": " + esc(b.Title, 150)
 }
