@@ -16,3 +16,11 @@ func SlackText(s string, max int) string {
 	m.text(flat(s))
 	return m.String()
 }
+
+// SlackCode is foreign text as it is shown between backticks, which are not part of
+// it: what people may copy.
+func SlackCode(s string, max int) string {
+	m := mrkdwn{max: max}
+	m.escape(flat(s), slackCode)
+	return m.String()
+}

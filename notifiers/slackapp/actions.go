@@ -308,6 +308,9 @@ func (a *App) save(ctx context.Context, p person, channel string, w tocsin.Watch
 	if err := a.mayChange(ctx, p, channel); err != nil {
 		return reply{}, err
 	}
+	if err := a.reach(ctx, channel); err != nil {
+		return reply{}, err
+	}
 	if w.Name == "" {
 		w.Name = nameOf(w.Query)
 	}

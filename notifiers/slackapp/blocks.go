@@ -13,12 +13,11 @@ import (
 // Limits of Slack, with room to spare.
 // Source: https://docs.slack.dev/reference/block-kit/blocks
 const (
-	maxSection  = 2900
-	maxButton   = 70
-	maxValue    = 2000 // of a button
-	maxSections = 40
-	maxLine     = 600
-	maxMetadata = 3000
+	maxSection = 2900
+	maxText    = 10_000 // of all blocks of a message
+	maxButton  = 70
+	maxValue   = 2000 // of a button
+	maxLine    = 600
 )
 
 // esc is foreign text on one line, shown and never obeyed.
@@ -39,9 +38,11 @@ func section(text string) *slack.SectionBlock {
 
 func remark(text string) slack.Block { return slack.NewContextBlock("", mrkdwn(text)) }
 
-// sections are lines, each at most maxLine long, in as few blocks as hold them.
+// sections are lines, each shorter than maxSection, in as few blocks as hold them, up
+// to what a message takes.
 func sections(lines []string) (out []slack.Block) {
 	var b strings.Builder
+	total := 0
 	flush := func() {
 		if b.Len() > 0 {
 			out = append(out, section(strings.TrimSuffix(b.String(), "\n")))
@@ -49,10 +50,11 @@ func sections(lines []string) (out []slack.Block) {
 		b.Reset()
 	}
 	for i, l := range lines {
-		if len(b.String())+len(l)+1 > maxSection {
+		if b.Len()+len(l)+1 > maxSection {
 			flush()
 		}
-		if len(out) == maxSections {
+		if total += len(l) + 1; total > maxText {
+			flush()
 			return append(out, remark(fmt.Sprintf("… and %d lines more", len(lines)-i)))
 		}
 		b.WriteString(l + "\n")
@@ -96,7 +98,8 @@ func link(address, title string) string {
 	return title
 }
 
-func code(s string, max int) string { return "`" + strings.ReplaceAll(esc(s, max), "`", "ˋ") + "`" }
+// code is what people may copy.
+func code(s string, max int) string { return "`" + notifiers.SlackCode(s, max) + "`" }
 
 // tried says what a query would have found, with its examples.
 func tried(t Tried, days int) (lines []string) {

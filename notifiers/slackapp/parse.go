@@ -231,6 +231,8 @@ func straighten(s string) string {
 			return '\''
 		case '：':
 			return ':'
+		case '∗': // as our messages show it
+			return '*'
 		case '\t', '\n', '\r', '\u00a0', '\u2007', '\u202f', '\u3000':
 			return ' '
 		}

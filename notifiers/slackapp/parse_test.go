@@ -31,6 +31,7 @@ func TestParseReadsWhatPeopleWrite(t *testing.T) {
 		`subscribe "raid at" 08:00`:                                 {Verb: "subscribe", Query: `"raid at" 08:00`},
 		`subscribe "talks on mon"`:                                  {Verb: "subscribe", Query: `"talks on mon"`},
 		`subscribe lang:fr AND missile`:                             {Verb: "subscribe", Query: `lang:fr AND missile`},
+		`subscribe "export∗"`:                                       {Verb: "subscribe", Query: `export*`},
 		"unsubscribe x":                                             {Verb: "unsubscribe", Watchlist: "x"},
 		"mute x 2h":                                                 {Verb: "mute", Watchlist: "x", For: 2 * time.Hour},
 		"mute x for 3d":                                             {Verb: "mute", Watchlist: "x", For: 72 * time.Hour},

@@ -112,3 +112,25 @@ func (a *App) isMember(ctx context.Context, user, channel string) (bool, error) 
 	}
 	return false, fmt.Errorf("the channel has more than %d members: name who may change something with may_change in the configuration", maxPages*memberPage)
 }
+
+// reach is nil if the app can post to a channel.
+func (a *App) reach(ctx context.Context, channel string) error {
+	if strings.HasPrefix(channel, "D") {
+		return nil
+	}
+	c, err := a.bot.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+	if err != nil {
+		o := outcome(err)
+		if o.Code == "channel_not_found" {
+			return errors.New("tocsin is not in this channel: say /invite @tocsin here, and then this again")
+		}
+		return fmt.Errorf("look at the channel: %w", o)
+	}
+	switch {
+	case c.IsArchived:
+		return errors.New("the channel is archived: nothing can be posted there")
+	case !c.IsMember && !c.IsIM:
+		return errors.New("tocsin is not in this channel: say /invite @tocsin here, and then this again")
+	}
+	return nil
+}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"tocsin"
 )
 
 // Slack gives a connection a few hours and sends each event to one connection of an
@@ -64,7 +66,11 @@ func (a *App) connect(ctx context.Context) (*websocket.Conn, error) {
 	defer cancel()
 	_, address, err := a.open.StartSocketModeContext(ctx)
 	if err != nil {
-		return nil, outcome(err)
+		o := outcome(err)
+		if o.Verdict == tocsin.Install {
+			o.Advice = "check app_token: it must be an app-level token (xapp-…) with the scope connections:write"
+		}
+		return nil, o
 	}
 	if !a.ofSlack(address) {
 		return nil, errors.New("open a connection: the address that came is not Slack's")

@@ -136,6 +136,9 @@ func (a *App) subscribe(ctx context.Context, p person, channel, name string, pla
 	if _, err := known(s, name); err != nil {
 		return reply{}, err
 	}
+	if err := a.reach(ctx, channel); err != nil {
+		return reply{}, err
+	}
 	plan.Watchlist = name
 	if err := a.Desk.Subscribe(ctx, p.by(), channel, plan); err != nil {
 		return reply{}, err
