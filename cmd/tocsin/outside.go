@@ -197,10 +197,21 @@ func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text stri
 // tryCredentials finds out, at the start and after a reload, whether tokens and
 // passwords work, so that people hear of it before the first alert has to wait.
 func (s *service) tryCredentials(ctx context.Context, to []tocsin.Destination) {
+	type access struct{ kind, workspace string }
+	var all []access
 	for _, k := range notifiers.Kinds {
-		key := "check." + k.Name
-		c, ok := s.outside.Load().notifiers[k.Name].(notifiers.Checker)
-		if !ok || !slices.ContainsFunc(to, func(d tocsin.Destination) bool { return d.Kind == k.Name }) {
+		all = append(all, access{kind: k.Name})
+	}
+	for _, w := range s.config().Workspaces {
+		all = append(all, access{"slack", w.Name})
+	}
+	for _, k := range all {
+		key, name := "check."+k.kind, k.kind
+		if k.workspace != "" {
+			key, name = key+"."+k.workspace, name+" of workspace "+k.workspace
+		}
+		c, ok := s.outside.Load().of(tocsin.Destination{Kind: k.kind, Workspace: k.workspace}).(notifiers.Checker)
+		if !ok || !slices.ContainsFunc(to, func(d tocsin.Destination) bool { return d.Kind == k.kind && d.Workspace == k.workspace }) {
 			s.operators.Clear(key)
 			continue
 		}
@@ -212,8 +223,8 @@ func (s *service) tryCredentials(ctx context.Context, to []tocsin.Destination) {
 		case err == nil:
 			s.operators.Clear(key)
 		default:
-			s.Log.Error("credentials do not work; deliveries are kept", "kind", k.Name, "err", err)
-			s.operators.Report(key, fmt.Sprintf("%s does not work: %v. Deliveries are kept and sent once it does", k.Name, err))
+			s.Log.Error("credentials do not work; deliveries are kept", "kind", name, "err", err)
+			s.operators.Report(key, fmt.Sprintf("%s does not work: %v. Deliveries are kept and sent once it does", name, err))
 		}
 	}
 }

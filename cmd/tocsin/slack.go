@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -59,10 +60,14 @@ func (s *service) runSlack(ctx context.Context) error {
 
 func (s *service) slackApp(w Workspace) (*slackapp.App, error) {
 	d := &slackDesk{s: s, workspace: w.Name}
-	return slackapp.New(slackapp.Config{
+	return slackapp.New(slackConfig(w, s.outside.Load(), d.desk(), s.Log))
+}
+
+func slackConfig(w Workspace, out *outside, desk slackapp.Desk, log *slog.Logger) slackapp.Config {
+	return slackapp.Config{
 		Name: w.Name, Token: w.Token, AppToken: w.AppToken, SigningSecret: w.SigningSecret, API: w.API,
-		HTTP: s.outside.Load().http, MayChange: w.MayChange, Desk: d.desk(), Log: s.Log,
-	})
+		HTTP: out.http, MayChange: w.MayChange, Desk: desk, Log: log,
+	}
 }
 
 // slackPath is where Slack calls the app of a workspace: below the path of

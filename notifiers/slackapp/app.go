@@ -67,6 +67,10 @@ func New(c Config) (*App, error) {
 	case c.AppToken == "" && c.SigningSecret == "":
 		return nil, errors.New("slack app: give it app_token, for Socket Mode, or signing_secret, for HTTP")
 	}
+	return newApp(c), nil
+}
+
+func newApp(c Config) *App {
 	c.API = cmp.Or(c.API, "https://slack.com/api/")
 	c.HTTP = cmp.Or(c.HTTP, http.DefaultClient)
 	c.Log = cmp.Or(c.Log, slog.Default()).With("workspace", c.Name)
@@ -82,7 +86,7 @@ func New(c Config) (*App, error) {
 		return slack.New("", slack.OptionAPIURL(c.API), slack.OptionHTTPClient(bearer{&plain, token}))
 	}
 	a.bot, a.open = client(c.Token), client(c.AppToken)
-	return a, nil
+	return a
 }
 
 // Run hears by Socket Mode, if it has an app token, and works until ctx ends.
