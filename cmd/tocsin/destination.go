@@ -12,6 +12,7 @@ import (
 
 	"tocsin"
 	"tocsin/notifiers"
+	"tocsin/notifiers/slackapp"
 	"tocsin/pipeline"
 )
 
@@ -203,7 +204,8 @@ func (subscriptionListCmd) Run(a *app) error {
 			}
 			continue
 		}
-		fmt.Fprintf(t, "%s\tto %s\t%s\t%s\n", s.Watchlist, s.To, origin(v), say)
+		to := strings.Join(append([]string{s.To}, slackapp.Options(s.Subscription)...), " ")
+		fmt.Fprintf(t, "%s\tto %s\t%s\t%s\n", s.Watchlist, to, origin(v), say)
 	}
 	return t.Flush()
 }

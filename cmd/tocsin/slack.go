@@ -59,8 +59,16 @@ func (s *service) runSlack(ctx context.Context) error {
 }
 
 func (s *service) slackApp(w Workspace) (*slackapp.App, error) {
-	d := &slackDesk{s: s, workspace: w.Name}
-	return slackapp.New(slackConfig(w, s.outside.Load(), d.desk(), s.Log))
+	d := &workspaceDesk{s: s, workspace: w.Name}
+	c := slackConfig(w, s.outside.Load(), d.desk(), s.Log)
+	c.Trouble = func(text string) {
+		if key := "slackapp." + w.Name; text == "" {
+			s.operators.Clear(key)
+		} else {
+			s.operators.Report(key, strings.TrimSpace("Slack "+w.Name)+": "+text)
+		}
+	}
+	return slackapp.New(c)
 }
 
 func slackConfig(w Workspace, out *outside, desk slackapp.Desk, log *slog.Logger) slackapp.Config {

@@ -16,14 +16,14 @@ import (
 	"tocsin/pipeline"
 )
 
-// A slackDesk is what the people of one Slack workspace see and change. What other
+// A workspaceDesk is what the people of one Slack workspace see and change. What other
 // workspaces ask for is as if it were not there.
-type slackDesk struct {
+type workspaceDesk struct {
 	s         *service
 	workspace string // "" where the configuration has but one
 }
 
-func (d *slackDesk) desk() slackapp.Desk {
+func (d *workspaceDesk) desk() slackapp.Desk {
 	return slackapp.Desk{
 		Standing: d.standing, Try: d.try, Save: d.save, Subscribe: d.subscribe, Unsubscribe: d.unsubscribe, Mute: d.mute,
 		Test: d.test, Why: d.why, Alert: d.alert, Acknowledge: d.acknowledge, Propose: d.propose, Exclude: d.exclude,
@@ -31,19 +31,19 @@ func (d *slackDesk) desk() slackapp.Desk {
 }
 
 // sees reports whether the workspace sees a watchlist.
-func (d *slackDesk) sees(w *pipeline.Wanted, name string) bool {
+func (d *workspaceDesk) sees(w *pipeline.Wanted, name string) bool {
 	v, ok := w.Watchlists[name]
 	return ok && !v.Suspended && (v.Watchlist.Workspace == "" || v.Watchlist.Workspace == d.workspace)
 }
 
 // owns reports whether the workspace may change a watchlist.
-func (d *slackDesk) owns(w *pipeline.Wanted, name string) bool {
+func (d *workspaceDesk) owns(w *pipeline.Wanted, name string) bool {
 	v := w.Watchlists[name]
 	return d.sees(w, name) && v.Watchlist.Workspace == d.workspace && v.By != "file"
 }
 
 // channelOf is the channel of a destination of the workspace, "" for any other.
-func (d *slackDesk) channelOf(w *pipeline.Wanted, name string) string {
+func (d *workspaceDesk) channelOf(w *pipeline.Wanted, name string) string {
 	v, ok := w.Destinations[name]
 	if !ok || v.Suspended || v.Destination.Kind != "slack" || v.Destination.Workspace != d.workspace {
 		return ""
@@ -51,7 +51,7 @@ func (d *slackDesk) channelOf(w *pipeline.Wanted, name string) string {
 	return v.Destination.To
 }
 
-func (d *slackDesk) standing(ctx context.Context) (s slackapp.Standing, err error) {
+func (d *workspaceDesk) standing(ctx context.Context) (s slackapp.Standing, err error) {
 	w, err := d.s.logs.Wanted(ctx)
 	if err != nil {
 		return s, err
@@ -85,7 +85,7 @@ func (d *slackDesk) standing(ctx context.Context) (s slackapp.Standing, err erro
 }
 
 // coverage says how the sources are.
-func (d *slackDesk) coverage(ctx context.Context, s *slackapp.Standing) error {
+func (d *workspaceDesk) coverage(ctx context.Context, s *slackapp.Standing) error {
 	all, err := savedStatus(ctx, d.s.logs)
 	if err != nil {
 		return err
@@ -119,7 +119,7 @@ func discreet(err error) error {
 // maxSameName is how many watchlists of one name are told apart by a number.
 const maxSameName = 50
 
-func (d *slackDesk) save(ctx context.Context, by string, x tocsin.Watchlist, base uint64) (string, error) {
+func (d *workspaceDesk) save(ctx context.Context, by string, x tocsin.Watchlist, base uint64) (string, error) {
 	query, err := canonical(x.Query)
 	if err != nil {
 		return "", err
@@ -159,7 +159,7 @@ func (d *slackDesk) save(ctx context.Context, by string, x tocsin.Watchlist, bas
 }
 
 // to is the destination for a channel: one that stands there, or a new one.
-func (d *slackDesk) to(ctx context.Context, by, channel, list string) (string, error) {
+func (d *workspaceDesk) to(ctx context.Context, by, channel, list string) (string, error) {
 	w, err := d.s.logs.Wanted(ctx)
 	if err != nil {
 		return "", err
@@ -188,7 +188,7 @@ func (d *slackDesk) to(ctx context.Context, by, channel, list string) (string, e
 	return dest.Name, discreet(d.s.logs.SetDestination(ctx, pipeline.Edit{By: by}, dest))
 }
 
-func (d *slackDesk) subscribe(ctx context.Context, by, channel string, plan tocsin.Subscription) error {
+func (d *workspaceDesk) subscribe(ctx context.Context, by, channel string, plan tocsin.Subscription) error {
 	to, err := d.to(ctx, by, channel, plan.Watchlist)
 	if err != nil {
 		return err
@@ -198,7 +198,7 @@ func (d *slackDesk) subscribe(ctx context.Context, by, channel string, plan tocs
 }
 
 // each calls f for the destinations by which a channel gets a watchlist.
-func (d *slackDesk) each(ctx context.Context, channel, list string, f func(to string) error) error {
+func (d *workspaceDesk) each(ctx context.Context, channel, list string, f func(to string) error) error {
 	w, err := d.s.logs.Wanted(ctx)
 	if err != nil {
 		return err
@@ -220,11 +220,11 @@ func (d *slackDesk) each(ctx context.Context, channel, list string, f func(to st
 	return nil
 }
 
-func (d *slackDesk) unsubscribe(ctx context.Context, by, channel, list string) error {
+func (d *workspaceDesk) unsubscribe(ctx context.Context, by, channel, list string) error {
 	return d.each(ctx, channel, list, func(to string) error { return d.s.logs.Unsubscribe(ctx, by, list, to) })
 }
 
-func (d *slackDesk) mute(ctx context.Context, by, channel, list string, until time.Time) error {
+func (d *workspaceDesk) mute(ctx context.Context, by, channel, list string, until time.Time) error {
 	return d.each(ctx, channel, list, func(to string) error {
 		if until.IsZero() {
 			return d.s.logs.Unmute(ctx, by, list, to)
@@ -233,7 +233,7 @@ func (d *slackDesk) mute(ctx context.Context, by, channel, list string, until ti
 	})
 }
 
-func (d *slackDesk) alert(ctx context.Context, id string) (tocsin.Alert, error) {
+func (d *workspaceDesk) alert(ctx context.Context, id string) (tocsin.Alert, error) {
 	a, err := d.s.logs.Alert(ctx, id)
 	if err != nil {
 		return a, err
@@ -251,7 +251,7 @@ func (d *slackDesk) alert(ctx context.Context, id string) (tocsin.Alert, error) 
 	return a, nil
 }
 
-func (d *slackDesk) acknowledge(ctx context.Context, by, id string) (tocsin.Acknowledgement, error) {
+func (d *workspaceDesk) acknowledge(ctx context.Context, by, id string) (tocsin.Acknowledgement, error) {
 	if _, err := d.alert(ctx, id); err != nil {
 		return tocsin.Acknowledgement{}, err
 	}
@@ -259,7 +259,7 @@ func (d *slackDesk) acknowledge(ctx context.Context, by, id string) (tocsin.Ackn
 }
 
 // why tells what tocsin why tells, without what other workspaces ask for.
-func (d *slackDesk) why(ctx context.Context, address string) ([]string, error) {
+func (d *workspaceDesk) why(ctx context.Context, address string) ([]string, error) {
 	traces, err := d.s.logs.Why(ctx, address)
 	if err != nil {
 		return nil, err
@@ -280,7 +280,7 @@ func (d *slackDesk) why(ctx context.Context, address string) ([]string, error) {
 	return strings.Split(strings.TrimSpace(b.String()), "\n"), nil
 }
 
-func (d *slackDesk) test(ctx context.Context, channel string) error {
+func (d *workspaceDesk) test(ctx context.Context, channel string) error {
 	return postTest(ctx, d.s.outside.Load(), tocsin.Destination{Name: "test", Kind: "slack", To: channel, Workspace: d.workspace})
 }
 

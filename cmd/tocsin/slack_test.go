@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -54,9 +55,7 @@ func inTwoWorkspaces(t *testing.T, f func(t *testing.T, r *teams)) {
 			r.public = notifiertest.NewPipe()
 			return r.public, nil
 		}
-		for name, v := range map[string]string{"ONE": "xoxb-1", "TWO": "xoxb-2", "APP": "xapp-1", "SIGN": "signing"} {
-			r.env[name] = v
-		}
+		maps.Copy(r.env, map[string]string{"ONE": "xoxb-1", "TWO": "xoxb-2", "APP": "xapp-1", "SIGN": "signing"})
 		r.baseline("mfa.example", "mofa.example")
 		l := newLoader(builtinWatchlists)
 		l.ReadFile = func(string) ([]byte, error) {
@@ -241,24 +240,25 @@ func TestWhatOneWorkspaceAsksForNeverShowsInAnother(t *testing.T) {
 		if holding(r.one, "C1111111", "one-secret") != 1 || holding(r.two, "C2222222", "On missiles") != 1 {
 			t.Errorf("the alert is in %v and %v", r.one.Messages("C1111111"), r.two.Messages("C2222222"))
 		}
-		seen := r.tell("U2BOB000", "C2222222", "list") + r.tell("U2BOB000", "C2222222", "why http://mfa.example/1")
+		var seen strings.Builder
+		seen.WriteString(r.tell("U2BOB000", "C2222222", "list") + r.tell("U2BOB000", "C2222222", "why http://mfa.example/1"))
 		var alert string
 		stories, err := r.svc.logs.Stories(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		alert = stories[len(stories)-1].Alert.ID
-		seen += r.click(r.two, "U2BOB000", "C2222222", "tocsin_why", alert) + r.click(r.two, "U2BOB000", "C2222222", "tocsin_not_relevant", alert)
+		seen.WriteString(r.click(r.two, "U2BOB000", "C2222222", "tocsin_why", alert) + r.click(r.two, "U2BOB000", "C2222222", "tocsin_not_relevant", alert))
 		r.call("events_api", map[string]any{"team_id": "T0000001", "event_id": "Ev1", "event": map[string]any{"type": "app_home_opened", "user": "U2BOB000", "tab": "home"}})
 		time.Sleep(10 * time.Second)
-		seen += string(r.two.Home("U2BOB000"))
+		seen.WriteString(string(r.two.Home("U2BOB000")))
 		for _, m := range r.two.Messages("") {
-			seen += m.Text + string(m.Blocks)
+			seen.WriteString(m.Text + string(m.Blocks))
 		}
-		wantIn(t, "workspace two", seen, "missiles", "C2222222")
+		wantIn(t, "workspace two", seen.String(), "missiles", "C2222222")
 		for _, of := range []string{"one-secret", "C1111111", "C1000000", "slack-one", `*secret`} {
-			if i := strings.Index(seen, of); i >= 0 {
-				t.Errorf("workspace two sees %q: … %s …", of, seen[max(0, i-100):min(len(seen), i+100)])
+			if i := strings.Index(seen.String(), of); i >= 0 {
+				t.Errorf("workspace two sees %q: … %s …", of, seen.String()[max(0, i-100):min(len(seen.String()), i+100)])
 			}
 		}
 		if n := holding(r.two, "", "one-secret") + holding(r.one, "C2222222", "missiles"); n != 0 {

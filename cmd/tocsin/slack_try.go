@@ -39,7 +39,7 @@ type triedStatement struct {
 	new, old bool
 }
 
-func (d *slackDesk) try(ctx context.Context, t slackapp.Trial) (out slackapp.Tried, err error) {
+func (d *workspaceDesk) try(ctx context.Context, t slackapp.Trial) (out slackapp.Tried, err error) {
 	w, err := d.s.logs.Wanted(ctx)
 	if err != nil {
 		return out, err
@@ -134,7 +134,7 @@ func without(query, not string) string {
 
 // propose finds edits of the workspace's watchlists by which an alert would not have
 // come: words of its title that the fewest other statements have, and its source.
-func (d *slackDesk) propose(ctx context.Context, id string) (out []slackapp.Proposal, err error) {
+func (d *workspaceDesk) propose(ctx context.Context, id string) (out []slackapp.Proposal, err error) {
 	al, err := d.alert(ctx, id)
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (d *slackDesk) propose(ctx context.Context, id string) (out []slackapp.Prop
 	return out, nil
 }
 
-func (d *slackDesk) edits(ctx context.Context, w *pipeline.Wanted, al tocsin.Alert, m tocsin.Match) ([]slackapp.Proposal, error) {
+func (d *workspaceDesk) edits(ctx context.Context, w *pipeline.Wanted, al tocsin.Alert, m tocsin.Match) ([]slackapp.Proposal, error) {
 	v := w.Watchlists[m.Watchlist]
 	now, err := w.Rule(*v.Watchlist)
 	if err != nil {
@@ -217,7 +217,7 @@ func candidates(it tocsin.Item) []string {
 }
 
 // exclude makes an edit that was proposed.
-func (d *slackDesk) exclude(ctx context.Context, by string, p slackapp.Proposal) error {
+func (d *workspaceDesk) exclude(ctx context.Context, by string, p slackapp.Proposal) error {
 	w, err := d.s.logs.Wanted(ctx)
 	if err != nil {
 		return err

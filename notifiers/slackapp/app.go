@@ -29,6 +29,10 @@ type Config struct {
 	MayChange     []string      // who may change something: MembersMay, AdminsMay or ids of users; none means MembersMay
 	Desk          Desk
 	Log           *slog.Logger // nil means slog.Default()
+
+	// Trouble is told, for operators, that people cannot reach the app, and "" when
+	// they can again. Nil means that nobody is to hear.
+	Trouble func(text string)
 }
 
 // Who may change something, beside users by their ids.
@@ -74,6 +78,9 @@ func newApp(c Config) *App {
 	c.API = cmp.Or(c.API, "https://slack.com/api/")
 	c.HTTP = cmp.Or(c.HTTP, http.DefaultClient)
 	c.Log = cmp.Or(c.Log, slog.Default()).With("workspace", c.Name)
+	if c.Trouble == nil {
+		c.Trouble = func(string) {}
+	}
 	a := &App{
 		Config: c, seen: newSeen(), jobs: make(chan func(context.Context), waiting),
 		typing: map[string]int{}, mays: map[[2]string]may{},

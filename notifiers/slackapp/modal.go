@@ -106,7 +106,7 @@ func modal(d draft, result []string) slack.ModalViewRequest {
 	query.DispatchActionConfig = &slack.DispatchActionConfig{TriggerActionsOn: []string{"on_character_entered"}}
 	queryBlock := input(blockQuery, "Query", `Words, "phrases", endings*, AND, OR, NOT, NEAR/5, lists such as @dprk`, query, false)
 	queryBlock.DispatchAction = true
-	options := text(actionPlan, "lang:fr,en min-copies:2 digest:daily 08:00", strings.Join(planWords(d.Plan), " "), 300)
+	options := text(actionPlan, "lang:fr,en min-copies:2 digest:daily 08:00", strings.Join(Options(d.Plan), " "), 300)
 	options.DispatchActionConfig = query.DispatchActionConfig
 	planBlock := input(blockPlan, "Options", "lang: from: country: min-copies: digest: urgent", options, true)
 	planBlock.DispatchAction = true

@@ -25,6 +25,8 @@ const (
 	lingerFor   = 30 * time.Second // after it was told to go
 	ackFor      = 5 * time.Second
 	longestWait = time.Minute // between attempts to connect
+
+	troubleAfter = 5 // attempts that fail, about 15 s
 )
 
 // listen keeps one connection open until ctx ends.
@@ -38,12 +40,18 @@ func (a *App) listen(ctx context.Context, n int) error {
 			wait := min(time.Second<<min(failures-1, 6), longestWait)
 			if ctx.Err() == nil {
 				a.Log.Warn("slack not connected", "connection", n, "err", err, "retry_in", wait)
+				if failures >= troubleAfter {
+					a.Trouble(fmt.Sprintf("people cannot reach tocsin in Slack: %v. It is tried again; alerts are not concerned", err))
+				}
 			}
 			select {
 			case <-ctx.Done():
 			case <-time.After(wait + rand.N(wait/4)):
 			}
 			continue
+		}
+		if failures >= troubleAfter {
+			a.Trouble("")
 		}
 		failures = 0
 		next := make(chan struct{}) // closed when a successor is wanted

@@ -180,6 +180,29 @@ func TestBrokenConnectionsComeBack(t *testing.T) {
 	})
 }
 
+func TestOperatorsHearThatNobodyCanReachTheApp(t *testing.T) {
+	var told []string
+	inSlack(t, func(c *Config) {
+		c.Trouble = func(text string) { told = append(told, text) }
+	}, func(r *rig) {
+		r.Always("apps.connections.open", notifiertest.Fault{Code: "invalid_auth"})
+		r.Cut()
+		time.Sleep(10 * time.Second)
+		if len(told) != 0 {
+			t.Errorf("after ten seconds: %q", told)
+		}
+		time.Sleep(10 * time.Minute)
+		r.Always("apps.connections.open", notifiertest.Fault{})
+		if len(told) == 0 || !strings.Contains(told[0], "check app_token") {
+			t.Errorf("after ten minutes: %q", told)
+		}
+		time.Sleep(2 * time.Minute)
+		if told[len(told)-1] != "" {
+			t.Error("operators do not hear that it works again")
+		}
+	})
+}
+
 func TestSlowWorkHoldsUpNoAcknowledgement(t *testing.T) {
 	inSlack(t, nil, func(r *rig) {
 		r.desk.slow = 30 * time.Second

@@ -156,15 +156,15 @@ func mention(channel string) string {
 
 // planText says how a subscription is narrowed or timed.
 func planText(s tocsin.Subscription) string {
-	words := planWords(s)
+	words := Options(s)
 	if len(words) == 0 {
 		return ""
 	}
 	return " (" + esc(strings.Join(words, " "), 300) + ")"
 }
 
-// planWords are the options of a subscription as a person writes them.
-func planWords(s tocsin.Subscription) (words []string) {
+// Options are the options of a subscription as a person writes them.
+func Options(s tocsin.Subscription) (words []string) {
 	for _, o := range []struct{ name, value string }{
 		{"lang", strings.Join(s.Langs, ",")},
 		{"from", strings.Join(s.Sources, ",")},
@@ -374,7 +374,6 @@ func (a *App) sources(ctx context.Context) (reply, error) {
 // coverage is how the sources are, in one line: 214 sources healthy, 2 blocked since
 // Tuesday.
 func coverage(s Standing) string {
-	text := fmt.Sprintf("%d sources healthy", s.Healthy)
 	type group struct {
 		state string
 		n     int
@@ -393,19 +392,24 @@ func coverage(s Standing) string {
 		}
 	}
 	slices.SortStableFunc(groups, func(x, y group) int { return cmp.Compare(y.n, x.n) })
+	parts := []string{fmt.Sprintf("%d sources healthy", s.Healthy)}
 	for _, g := range groups {
-		text += fmt.Sprintf(", %d %s", g.n, g.state)
-		switch age := time.Since(g.since); {
-		case g.since.IsZero():
-		case age < 24*time.Hour:
-			text += " since " + g.since.UTC().Format("15:04Z")
-		case age < 6*24*time.Hour:
-			text += " since " + g.since.UTC().Weekday().String()
-		default:
-			text += " since " + g.since.UTC().Format("2 January")
-		}
+		parts = append(parts, fmt.Sprintf("%d %s%s", g.n, g.state, sinceText(g.since)))
 	}
-	return text
+	return strings.Join(parts, ", ")
+}
+
+// sinceText is a time as people say it, with "since" before it.
+func sinceText(t time.Time) string {
+	switch age := time.Since(t); {
+	case t.IsZero():
+		return ""
+	case age < 24*time.Hour:
+		return " since " + t.UTC().Format("15:04Z")
+	case age < 6*24*time.Hour:
+		return " since " + t.UTC().Weekday().String()
+	}
+	return " since " + t.UTC().Format("2 January")
 }
 
 func help() reply {
