@@ -148,3 +148,32 @@ func TestFirstAcknowledgementStands(t *testing.T) {
 		}
 	})
 }
+
+func TestLaneThatIsBehindDecidesAsItWouldHaveThen(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		ctx := t.Context()
+		r.ok(r.logs.SetWatchlist(ctx, ada, tocsin.Watchlist{Name: "fish", Query: "cod"}))
+		r.ok(r.logs.SetSubscription(ctx, ada, tocsin.Subscription{Watchlist: "fish", To: "desk", MinCopies: 2}))
+		r.cfg.Send = false
+		r.run()
+		time.Sleep(time.Minute)
+		text := "A cod, and at some length so that it is a statement of its own: the ministers condemn the catch."
+		r.put(item("fr", "1", "One", text))
+		time.Sleep(time.Minute)
+		r.ok(r.logs.SetSubscription(ctx, ada, tocsin.Subscription{Watchlist: "fish", To: "desk", Sources: []string{"de"}}))
+		r.put(item("jp", "1", "One", text))
+		time.Sleep(time.Minute)
+		if evs := r.events(); len(evs) != 2 || evs[1].Kind != Copied {
+			t.Fatalf("ALERTS holds %+v", evs)
+		}
+		r.stop()
+		r.cfg.Send = true
+		r.run()
+		time.Sleep(time.Minute)
+		if got := r.desk.titles("desk"); len(got) != 0 {
+			t.Errorf("the channel got %q: one publisher was too few then, and none is wanted now", got)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -91,11 +92,25 @@ func date(t time.Time) string {
 // link is a title that leads to an address, or the title alone where that cannot be
 // one in Slack.
 func link(address, title string) string {
-	title = esc(title, 200)
-	if (strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://")) && len(address) < 1000 && !strings.ContainsAny(address, "<>|\"` \n\t") {
-		return "<" + strings.ReplaceAll(address, "&", "&amp;") + "|" + title + ">"
+	title = cmp.Or(esc(title, 200), "untitled")
+	if !strings.HasPrefix(address, "https://") && !strings.HasPrefix(address, "http://") {
+		return title
 	}
-	return title
+	var b strings.Builder
+	for i := range len(address) {
+		switch c := address[i]; {
+		case c <= ' ' || c > '~' || strings.IndexByte("<>|\"`", c) >= 0:
+			fmt.Fprintf(&b, "%%%02X", c)
+		case c == '&':
+			b.WriteString("&amp;")
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if b.Len() > 1000 {
+		return title
+	}
+	return "<" + b.String() + "|" + title + ">"
 }
 
 // code is what people may copy.
