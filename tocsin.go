@@ -134,6 +134,7 @@ type Watchlist struct {
 	MustMatch    []Example `json:"must_match,omitempty"` // what the query has to find, and
 	MustNotMatch []Example `json:"must_not_match,omitempty"`
 	Builtin      bool      `json:"builtin,omitempty"`
+	Workspace    string    `json:"workspace,omitempty"` // the Slack workspace that it was made in, and no other sees; "" is for all
 }
 
 // An Example is a statement that a watchlist is tried on before it is used.
@@ -229,6 +230,14 @@ type Alert struct {
 	Facets   Facets    `json:"facets,omitzero"`    // what its texts name
 	Into     string    `json:"into,omitempty"`     // the older alert that it was found to be one with, which goes on for both
 	Apart    []string  `json:"apart,omitempty"`    // alerts that a person said are other statements
+
+	Acknowledged Acknowledgement `json:"acknowledged,omitzero"` // the first; zero if nobody has
+}
+
+// An Acknowledgement says that a person has an alert in hand.
+type Acknowledgement struct {
+	By string    `json:"by"` // a login name, or slack:<team>:<user>
+	At time.Time `json:"at"`
 }
 
 // Facets are what the texts of a statement name.
@@ -273,6 +282,8 @@ type Destination struct {
 	Kind  string `json:"kind"`            // a name listed by notifiers.Kinds
 	To    string `json:"to,omitempty"`    // channel id, mail address …, as the kind defines
 	Owner string `json:"owner,omitempty"` // mail address of the person who hears when it breaks
+
+	Workspace string `json:"workspace,omitempty"` // of kind slack: the configuration's name for the workspace; "" where it has but one
 }
 
 // A Subscription sends the alerts of a watchlist to a destination. It is valid
@@ -282,6 +293,13 @@ type Subscription struct {
 	To        string `json:"to"`              // Destination.Name
 	From      uint64 `json:"from"`            // ALERTS' last sequence when it began
 	Until     uint64 `json:"until,omitempty"` // 0 while it lasts
+
+	Langs     []string `json:"langs,omitempty"`      // only statements published in one of these, BCP 47; what does not tell its language counts
+	Sources   []string `json:"sources,omitempty"`    // only by these: ids, or what ids begin with before a "-"
+	Countries []string `json:"countries,omitempty"`  // only by publishers of these, ISO 3166-1 alpha-2
+	MinCopies int      `json:"min_copies,omitempty"` // only once so many publishers that are wanted have published it; 0 is 1
+	Digest    string   `json:"digest,omitempty"`     // hourly, daily 08:00 or weekly mon 08:00, with an IANA zone or none; "" sends at once
+	Urgent    bool     `json:"urgent,omitempty"`     // it mentions people, and neither mutes nor quiet hours hold it
 }
 
 // Summary tells a subscriber what was already there when sources were read for

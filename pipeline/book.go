@@ -177,6 +177,9 @@ func (b *book) write(seq uint64, ev Event) {
 	}
 	p.add(seq, ev)
 	p.takeFacets(ev.Facets)
+	if ev.Kind == Acknowledged {
+		return
+	}
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
 	if !ev.Sketch.IsZero() {
 		b.index.Add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
@@ -207,6 +210,10 @@ func (p *page) addMatches(seq uint64, matches []tocsin.Match) {
 
 func (p *page) add(seq uint64, ev Event) {
 	p.last = seq
+	if ev.Kind == Acknowledged {
+		p.acknowledge(ev)
+		return
+	}
 	p.addMatches(seq, ev.Matches)
 	if ev.Kind == Revised {
 		p.alert.Revised++

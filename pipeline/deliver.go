@@ -80,7 +80,7 @@ func (l *lane) ready(ctx context.Context, d tocsin.Delivery) (r Ready, err error
 			err = &tocsin.Outcome{Verdict: tocsin.Refused, Code: "panic", Err: fmt.Errorf("prepare %s: panic: %v", d.ID, p)}
 		}
 	}()
-	return l.prepare(ctx, d)
+	return l.prepare(ctx, l.shown(d))
 }
 
 // send makes the call. Of one that panics nobody knows how far it came.

@@ -249,28 +249,7 @@ func (l *Logs) RemoveList(ctx context.Context, e Edit, name string) error {
 
 // Subscribe sends the alerts of a watchlist to a destination, from now on.
 func (l *Logs) Subscribe(ctx context.Context, by, list, to string) error {
-	name := list + "." + to
-	key := "subscription." + name
-	err := l.edit(ctx, key, []string{"watchlist." + list, "destination." + to}, func(w *Wanted, have Version) (Watched, error) {
-		if err := (Edit{By: by, New: true}).check(w, "subscription", name, have); err != nil {
-			return Watched{}, err
-		}
-		switch {
-		case !w.Watchlists[list].lives():
-			return Watched{}, l.unknown(ctx, "watchlist", list)
-		case !w.Destinations[to].lives():
-			return Watched{}, l.unknown(ctx, "destination", to)
-		}
-		alerts, err := l.alerts.Info(ctx)
-		if err != nil {
-			return Watched{}, fmt.Errorf("subscribe %s to %s: %w", to, list, err)
-		}
-		return Watched{V: 1, By: by, Subscription: &tocsin.Subscription{Watchlist: list, To: to, From: alerts.State.LastSeq}}, nil
-	})
-	if err != nil {
-		return err
-	}
-	return l.restamp(ctx, map[string]bool{key: true})
+	return l.SetSubscription(ctx, Edit{By: by, New: true}, tocsin.Subscription{Watchlist: list, To: to})
 }
 
 // Unsubscribe ends a subscription. What it held while it was muted is delivered

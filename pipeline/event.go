@@ -45,7 +45,7 @@ type Event struct {
 	Material bool            `json:"material,omitempty"` // with Revised: numbers, dates, names, a negation or signatories changed
 	Other    string          `json:"other,omitempty"`    // with Merged: the older alert, which goes on for both; with Split: the one that Items were of
 	Items    []ItemRef       `json:"items,omitempty"`    // with Split: what is of this alert from now on
-	By       string          `json:"by,omitempty"`       // with Merged and Split: who said so; "" is tocsin itself
+	By       string          `json:"by,omitempty"`       // with Merged, Split and Acknowledged: who said so; "" is tocsin itself
 	With     []string        `json:"with,omitempty"`     // alerts that were merged into it or parted from it: whoever reads it needs them too
 	Watch    uint64          `json:"watch,omitempty"`    // the WATCH sequence it was decided with
 	Earlier  bool            `json:"earlier,omitempty"`  // a person had what is stored matched again: see [Logs.ApplyEarlier]

@@ -72,7 +72,7 @@ func (l *lane) mutedMeanwhile(ctx context.Context, w Record) (bool, error) {
 	if err := l.current(ctx); err != nil {
 		return false, err
 	}
-	lists := l.book.matched(w.Alert, w.Event, l.view.subscribed(l.dest.Name, w.Event))
+	lists := l.wanted(w.Alert, w.Event, l.book.matched(w.Alert, w.Event, l.view.subscribed(l.dest.Name, w.Event)))
 	if l.unlessMuted(w.Act, lists) != Held {
 		return false, nil
 	}

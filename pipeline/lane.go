@@ -362,7 +362,12 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 	if m == nil && ev.Earlier { // news to those alone for whom it was looked for
 		lists = slices.DeleteFunc(lists, func(w string) bool { return !ev.adds(w) })
 	}
+	if m == nil {
+		lists = l.wanted(ev.Alert, ev.seq, lists)
+	}
 	switch {
+	case m == nil && ev.Kind == Acknowledged:
+		return "", nil, nil
 	case m == nil && (len(lists) == 0 || ev.Copy.Baseline && !ev.Earlier):
 		return "", nil, nil
 	case m == nil && (ev.Kind == Merged || l.toldAsOlder(ev.Alert)):

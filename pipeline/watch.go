@@ -68,6 +68,9 @@ func (w Watched) format() int {
 	if w.Watchlist != nil || w.List != nil || w.Part != nil || w.Mute != nil || w.Source != nil {
 		return 2
 	}
+	if w.Subscription != nil && !samePlan(*w.Subscription, tocsin.Subscription{}) || w.Destination != nil && w.Destination.Workspace != "" {
+		return tocsin.Format // an earlier tocsin would send more, or elsewhere
+	}
 	return firstFormat
 }
 
@@ -138,7 +141,7 @@ func (l *Logs) applyOnce(ctx context.Context, p Provision, begun map[string]bool
 		if old.lives() && old.By != fileWrites && (now.lives() || now.Source != nil) {
 			notes = append(notes, taken(key, old, p.At[key]))
 		}
-		if now.Subscription != nil && now.lives() && !old.lives() {
+		if now.Subscription != nil && now.lives() && (!old.lives() || old.Subscription.From != now.Subscription.From) {
 			begun[key] = true
 		}
 	}
@@ -240,7 +243,7 @@ func (p Provision) records(have map[string]Version, now uint64) map[string]Watch
 	for _, s := range p.Subscriptions {
 		key := "subscription." + s.Watchlist + "." + s.To
 		s.From, s.Until = now, 0
-		if old := have[key]; old.lives() {
+		if old := have[key]; old.lives() && samePlan(*old.Subscription, s) {
 			s.From = old.Subscription.From
 		}
 		put(key, Watched{Subscription: &s})

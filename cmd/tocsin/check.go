@@ -6,20 +6,24 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
+	"tocsin"
 	"tocsin/notifiers"
+	"tocsin/notifiers/slackapp"
 	"tocsin/pipeline"
 )
 
 type checkCmd struct {
-	Live  bool `help:"Also try the data directory or NATS, Slack and mail."`
+	Live  bool `help:"Also try the data directory or NATS, Slack and mail, and post a test to each Slack channel."`
 	Force bool `help:"Note examples that fail, and take it all the same, as run --force does."`
 }
 
 func (checkCmd) Help() string {
 	return `Names every fault of the configuration with its place, examples that fail
-included. --live sends nothing to anyone.
+included. --live tries tokens, scopes and channels, and posts a message that is
+marked as a test to each Slack channel; to mailboxes it sends nothing.
 
 EXIT STATUS  0 all well · 1 something that --live tried does not work · 2 the configuration has faults`
 }
@@ -125,8 +129,41 @@ func (a *app) tryKinds(cfg *Config) []checked {
 		if k.Name == "terminal" {
 			well = "it can be written to"
 		}
-		lines = append(lines, checkedError(k.Name, c.Check(ctx), well))
+		if k.Name != "slack" || len(cfg.Workspaces) == 0 { // several are tried one by one
+			lines = append(lines, checkedError(k.Name, c.Check(ctx), well))
+		}
 		cancel()
+	}
+	for _, w := range cfg.allWorkspaces() {
+		lines = append(lines, a.tryWorkspace(cfg, w, out)...)
+	}
+	return lines
+}
+
+// tryWorkspace tries the app of a Slack workspace and its channels.
+func (a *app) tryWorkspace(cfg *Config, w Workspace, out *outside) (lines []checked) {
+	ctx, cancel := context.WithTimeout(a.ctx, time.Minute)
+	defer cancel()
+	var channels []string
+	for _, d := range cfg.Destinations {
+		if d.Kind == "slack" && d.Workspace == w.Name && !slices.Contains(channels, d.To) {
+			channels = append(channels, d.To)
+		}
+	}
+	name := "slack"
+	if w.Name != "" {
+		name += " " + w.Name
+	}
+	well := true
+	for _, f := range slackapp.Check(ctx, slackConfig(w, out, slackapp.Desk{}, slog.New(slog.DiscardHandler)), channels) {
+		lines = append(lines, checkedError(name+" "+f.What, f.Err, f.Say))
+		well = well && f.Err == nil
+	}
+	for _, ch := range channels {
+		if well {
+			err := postTest(ctx, out, tocsin.Destination{Name: "test", Kind: "slack", To: ch, Workspace: w.Name})
+			lines = append(lines, checkedError(name+" test in "+ch, err, "a message that is marked as a test is there"))
+		}
 	}
 	return lines
 }

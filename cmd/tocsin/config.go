@@ -41,11 +41,9 @@ type Config struct {
 	Lists         []tocsin.List         `json:"lists"` // what queries may name: the file's, then the built-in ones it does not replace
 	Destinations  []tocsin.Destination  `json:"destinations"`
 	Subscriptions []tocsin.Subscription `json:"subscriptions"`
-	Slack         struct {
-		Token tocsin.Secret `json:"token,omitempty"`
-		API   string        `json:"api,omitempty"` // ends in "/"; "" means Slack's own
-	} `json:"slack"`
-	Email struct {
+	Slack         Workspace             `json:"slack"`                // where the file has but one
+	Workspaces    []Workspace           `json:"workspaces,omitempty"` // where it has a list of them
+	Email         struct {
 		SMTP     string        `json:"smtp,omitempty"` // as notifiers.EmailConfig.SMTP, email.tls included
 		From     string        `json:"from,omitempty"`
 		User     string        `json:"user,omitempty"` // "" with a password means From's address

@@ -35,10 +35,7 @@ func (r *reader) top() keys {
 		"lists":         r.names("list", r.terminology),
 		"destinations":  r.names("destination", r.destination),
 		"subscriptions": r.list(r.subscription),
-		"slack": r.section(keys{
-			"token": r.secret(&c.Slack.Token),
-			"api":   r.text(&c.Slack.API, isAPI),
-		}),
+		"slack":         r.slack,
 		"email": r.section(keys{
 			"smtp":     r.text(&c.Email.SMTP, isSMTP),
 			"tls":      r.text(&r.tls, isOneOf("required", "none")),
@@ -147,6 +144,8 @@ func (r *reader) destination(name string, at, n ast.Node) {
 		"kind":  r.kind(&d.Kind, r.Kinds.Destinations),
 		"to":    r.text(&d.To),
 		"owner": r.text(&d.Owner, isAddress),
+
+		"workspace": r.text(&d.Workspace),
 	})
 	if shape(n) != aMapping {
 		return
@@ -168,7 +167,7 @@ func (r *reader) destination(name string, at, n ast.Node) {
 
 func (r *reader) subscription(n ast.Node, _ string) {
 	var s tocsin.Subscription
-	given := r.mapping(n, "a subscription", keys{"watchlist": r.text(&s.Watchlist), "to": r.text(&s.To)})
+	given := r.mapping(n, "a subscription", r.subscriptionKeys(&s))
 	if shape(n) != aMapping {
 		return
 	}
@@ -182,7 +181,7 @@ func (r *reader) subscription(n ast.Node, _ string) {
 	}
 	r.refer("watchlist", s.Watchlist, given["watchlist"])
 	r.refer("destination", s.To, given["to"])
-	if slices.Contains(r.c.Subscriptions, s) {
+	if slices.ContainsFunc(r.c.Subscriptions, func(o tocsin.Subscription) bool { return o.Watchlist == s.Watchlist && o.To == s.To }) {
 		r.fault(n, "the subscription of %q to %q is given twice", s.To, s.Watchlist)
 	}
 	r.c.Subscriptions = append(r.c.Subscriptions, s)
@@ -247,6 +246,7 @@ func (r *reader) check() {
 	}
 	r.checkQueries()
 	r.checkDestinations()
+	r.checkWorkspaces()
 	r.checkEmail()
 	r.checkPublic()
 	cert, key := r.given["nats.cert"], r.given["nats.key"]

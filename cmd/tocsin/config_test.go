@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -135,7 +136,7 @@ func TestWithoutFileTheTerminalGetsEveryWatchlist(t *testing.T) {
 	if want := []tocsin.Destination{{Name: "terminal", Kind: "terminal"}}; !slices.Equal(c.Destinations, want) {
 		t.Errorf("destinations are %v, want %v", c.Destinations, want)
 	}
-	if want := []tocsin.Subscription{{Watchlist: "missile-transfer", To: "terminal"}}; !slices.Equal(c.Subscriptions, want) {
+	if want := []tocsin.Subscription{{Watchlist: "missile-transfer", To: "terminal"}}; !reflect.DeepEqual(c.Subscriptions, want) {
 		t.Errorf("subscriptions are %v, want %v", c.Subscriptions, want)
 	}
 }

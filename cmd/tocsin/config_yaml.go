@@ -40,6 +40,7 @@ type reader struct {
 	queries  []writtenQuery
 	terms    map[string]writtenList // by name
 	listless bool                   // a list has faults
+	signed   ast.Node               // a workspace that is reached over HTTP
 	allowed  []Fault                // what is probably not meant
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"tocsin"
 	"tocsin/notifiers"
+	"tocsin/notifiers/slackapp"
 	"tocsin/pipeline"
 )
 
@@ -65,6 +66,8 @@ type destinationAddCmd struct {
 	Kind  string `required:"" placeholder:"KIND" help:"slack, email or terminal."`
 	To    string `placeholder:"ADDRESS" help:"Channel id of Slack, or mail address."`
 	Owner string `placeholder:"MAIL" help:"Who hears when it fails."`
+
+	Workspace string `placeholder:"NAME" help:"Of kind slack, where the configuration has several."`
 	changer
 }
 
@@ -81,7 +84,7 @@ func (c destinationAddCmd) Run(a *app) error {
 		return usageError(fmt.Errorf("destination %s: %w", c.Name, err))
 	}
 	return a.change("destination", c.Name, "added", func(l *pipeline.Logs) error {
-		d := tocsin.Destination{Name: c.Name, Kind: c.Kind, To: c.To, Owner: c.Owner}
+		d := tocsin.Destination{Name: c.Name, Kind: c.Kind, To: c.To, Owner: c.Owner, Workspace: c.Workspace}
 		return l.SetDestination(a.ctx, pipeline.Edit{By: by}, d)
 	})
 }
@@ -111,10 +114,17 @@ func (c destinationAddCmd) check(a *app) error {
 	switch {
 	case err != nil:
 		return err
-	case c.Kind == "slack" && cfg.Slack.Token == "":
+	case c.Kind == "slack" && len(cfg.allWorkspaces()) == 0:
 		return errors.New("kind slack needs slack: {token: {env: NAME}} in the configuration that the service runs on; name it with --config")
 	case c.Kind == "email" && (cfg.Email.SMTP == "" || cfg.Email.From == ""):
 		return errors.New("kind email needs email: {smtp: \"smtp://…\", from: …} in the configuration that the service runs on; name it with --config")
+	}
+	if _, ok := cfg.workspace(c.Workspace); c.Kind == "slack" && !ok {
+		var names []string
+		for _, w := range cfg.allWorkspaces() {
+			names = append(names, cmp.Or(w.Name, "none (the configuration has but one)"))
+		}
+		return fmt.Errorf("--workspace: name one of %s", strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -194,7 +204,8 @@ func (subscriptionListCmd) Run(a *app) error {
 			}
 			continue
 		}
-		fmt.Fprintf(t, "%s\tto %s\t%s\t%s\n", s.Watchlist, s.To, origin(v), say)
+		to := strings.Join(append([]string{s.To}, slackapp.Options(s.Subscription)...), " ")
+		fmt.Fprintf(t, "%s\tto %s\t%s\t%s\n", s.Watchlist, to, origin(v), say)
 	}
 	return t.Flush()
 }

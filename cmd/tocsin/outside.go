@@ -17,6 +17,8 @@ import (
 type outside struct {
 	fetch     *fetch.Client
 	notifiers map[string]notifiers.Notifier
+	slack     map[string]map[string]notifiers.Notifier // of each workspace that has a name: kind slack alone
+	http      *http.Client
 }
 
 // open makes what reaches the world, as a configuration says.
@@ -45,17 +47,47 @@ func (s *service) open(cfg *Config) (*outside, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outside{client, ns}, nil
+	out := &outside{fetch: client, notifiers: ns, slack: map[string]map[string]notifiers.Notifier{}, http: &http.Client{Transport: transport}}
+	for _, w := range cfg.Workspaces {
+		one, err := notifiers.New(notifiers.Config{Slack: notifiers.SlackConfig{Token: w.Token, API: w.API, HTTP: out.http}})
+		if err != nil {
+			out.close()
+			return nil, fmt.Errorf("workspace %s: %w", w.Name, err)
+		}
+		out.slack[w.Name] = one
+		if ns["slack"] == nil { // what asks for the kind alone, such as whether it can be searched, asks the first
+			ns["slack"] = one["slack"]
+		}
+	}
+	return out, nil
 }
 
 func (o *outside) close() {
 	o.fetch.Close()
 	notifiers.Close(o.notifiers)
+	for _, w := range o.slack {
+		notifiers.Close(w)
+	}
 }
 
-func (s *service) notifier(kind string) (notifiers.Notifier, error) {
-	if n := s.outside.Load().notifiers[kind]; n != nil {
+// of is what reaches a destination, nil if nothing does.
+func (o *outside) of(d tocsin.Destination) notifiers.Notifier {
+	if d.Workspace != "" {
+		return o.slack[d.Workspace][d.Kind]
+	}
+	if d.Kind == "slack" && len(o.slack) > 0 {
+		return nil // which workspace it is of is not known
+	}
+	return o.notifiers[d.Kind]
+}
+
+func (s *service) notifier(d tocsin.Destination) (notifiers.Notifier, error) {
+	if n := s.outside.Load().of(d); n != nil {
 		return n, nil
+	}
+	kind := d.Kind
+	if d.Workspace != "" {
+		kind += " of workspace " + d.Workspace
 	}
 	return nil, &tocsin.Outcome{Verdict: tocsin.Install, Err: fmt.Errorf("destinations of kind %s are not configured", kind)}
 }
@@ -70,7 +102,7 @@ func (s *service) prepare(ctx context.Context, d tocsin.Delivery) (pipeline.Read
 	if d.To.Name == pipeline.CanarySource && s.canary != nil {
 		return s.canary.Prepare(ctx, d)
 	}
-	n, err := s.notifier(d.To.Kind)
+	n, err := s.notifier(d.To)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +113,7 @@ func (s *service) find(ctx context.Context, d tocsin.Delivery) (string, bool, er
 	if d.To.Name == pipeline.CanarySource && s.canary != nil {
 		return s.canary.Find(ctx, d)
 	}
-	n, err := s.notifier(d.To.Kind)
+	n, err := s.notifier(d.To)
 	if err != nil {
 		return "", false, err
 	}
@@ -105,7 +137,7 @@ type ofKind struct {
 
 // Prepare asks the notifier of the moment.
 func (k ofKind) Prepare(ctx context.Context, d tocsin.Delivery) (notifiers.Ready, error) {
-	n, err := k.s.notifier(k.kind)
+	n, err := k.s.notifier(d.To)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +146,7 @@ func (k ofKind) Prepare(ctx context.Context, d tocsin.Delivery) (notifiers.Ready
 
 // Find asks the notifier of the moment, if it is one that can tell.
 func (k ofKind) Find(ctx context.Context, d tocsin.Delivery) (string, bool, error) {
-	if f, ok := k.s.outside.Load().notifiers[k.kind].(notifiers.Finder); ok {
+	if f, ok := k.s.outside.Load().of(d.To).(notifiers.Finder); ok {
 		return f.Find(ctx, d)
 	}
 	return "", false, fmt.Errorf("destinations of kind %s cannot be searched", k.kind)
@@ -165,10 +197,21 @@ func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text stri
 // tryCredentials finds out, at the start and after a reload, whether tokens and
 // passwords work, so that people hear of it before the first alert has to wait.
 func (s *service) tryCredentials(ctx context.Context, to []tocsin.Destination) {
+	type access struct{ kind, workspace string }
+	var all []access
 	for _, k := range notifiers.Kinds {
-		key := "check." + k.Name
-		c, ok := s.outside.Load().notifiers[k.Name].(notifiers.Checker)
-		if !ok || !slices.ContainsFunc(to, func(d tocsin.Destination) bool { return d.Kind == k.Name }) {
+		all = append(all, access{kind: k.Name})
+	}
+	for _, w := range s.config().Workspaces {
+		all = append(all, access{"slack", w.Name})
+	}
+	for _, k := range all {
+		key, name := "check."+k.kind, k.kind
+		if k.workspace != "" {
+			key, name = key+"."+k.workspace, name+" of workspace "+k.workspace
+		}
+		c, ok := s.outside.Load().of(tocsin.Destination{Kind: k.kind, Workspace: k.workspace}).(notifiers.Checker)
+		if !ok || !slices.ContainsFunc(to, func(d tocsin.Destination) bool { return d.Kind == k.kind && d.Workspace == k.workspace }) {
 			s.operators.Clear(key)
 			continue
 		}
@@ -180,8 +223,8 @@ func (s *service) tryCredentials(ctx context.Context, to []tocsin.Destination) {
 		case err == nil:
 			s.operators.Clear(key)
 		default:
-			s.Log.Error("credentials do not work; deliveries are kept", "kind", k.Name, "err", err)
-			s.operators.Report(key, fmt.Sprintf("%s does not work: %v. Deliveries are kept and sent once it does", k.Name, err))
+			s.Log.Error("credentials do not work; deliveries are kept", "kind", name, "err", err)
+			s.operators.Report(key, fmt.Sprintf("%s does not work: %v. Deliveries are kept and sent once it does", name, err))
 		}
 	}
 }

@@ -72,14 +72,15 @@ func (s *service) watching(sources []tocsin.Source) {
 	s.watched <- sources
 }
 
-// listenPublic serves the callbacks of hubs, and nothing else, until ctx ends.
+// listenPublic serves the callbacks of hubs and what Slack calls, and nothing else,
+// until ctx ends.
 func (s *service) listenPublic(ctx context.Context, addr string) error {
 	l, err := s.listenAt("tcp", addr)
 	if err != nil {
 		return fmt.Errorf("listen.public: %w; choose another address", err)
 	}
 	srv := &http.Server{
-		Handler: s.poller.Callbacks(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
+		Handler: s.publicHandler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 45 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.New(io.Discard, "", 0), // strangers decide what it would say
 	}
@@ -91,12 +92,14 @@ func (s *service) listenPublic(ctx context.Context, addr string) error {
 		_ = srv.Shutdown(end)
 		srv.Close()
 	})
-	s.Log.Info("listening for hubs", "addr", l.Addr().String())
+	s.Log.Info("listening for the public", "addr", l.Addr().String())
 	err = srv.Serve(netutil.LimitListener(l, publicConns))
 	if !stop() {
 		<-stopped
 	}
-	s.poller.Hubs.Wait()
+	if s.poller.Hubs != nil {
+		s.poller.Hubs.Wait()
+	}
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("listen.public: %w", err)
 	}

@@ -67,7 +67,7 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 		cfg.Data, cfg.Listen, cfg.PublicURL, cfg.NATS = old.Data, old.Listen, old.PublicURL, old.NATS
 	}
 	var out *outside
-	if !reflect.DeepEqual([]any{old.Slack, old.Email, old.Fetch, old.Contact}, []any{cfg.Slack, cfg.Email, cfg.Fetch, cfg.Contact}) {
+	if !reflect.DeepEqual([]any{old.Slack, old.Workspaces, old.Email, old.Fetch, old.Contact}, []any{cfg.Slack, cfg.Workspaces, cfg.Email, cfg.Fetch, cfg.Contact}) {
 		var err error
 		if out, err = s.open(cfg); err != nil {
 			return err
@@ -89,6 +89,12 @@ func (s *service) take(ctx context.Context, cfg *Config) error {
 	s.mu.Lock()
 	s.cfg = cfg
 	s.mu.Unlock()
+	if !reflect.DeepEqual(old.allWorkspaces(), cfg.allWorkspaces()) || out != nil {
+		select {
+		case s.renewed <- struct{}{}:
+		default:
+		}
+	}
 	s.setSources()
 	s.operators.Set(operatorDestinations(cfg))
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -61,15 +62,17 @@ type service struct {
 	added []tocsin.Source          // by people, beside those of cfg
 	told  map[string]time.Time     // owners, by destination
 
-	setting   sync.Mutex      // orders changes of what the poller polls
-	condemned map[string]bool // sources of which a document is in quarantine
-	nudge     chan struct{}   // tokens or passwords changed
+	setting   sync.Mutex                    // orders changes of what the poller polls
+	condemned map[string]bool               // sources of which a document is in quarantine
+	nudge     chan struct{}                 // tokens or passwords changed
+	renewed   chan struct{}                 // Slack's workspaces changed
+	calls     atomic.Pointer[http.ServeMux] // what Slack calls
 	watched   chan []tocsin.Source
 }
 
 // newService opens everything and applies the configuration. Nothing runs yet.
 func newService(ctx context.Context, cfg *Config, o serviceOptions) (_ *service, err error) {
-	s := &service{serviceOptions: o, cfg: cfg, started: time.Now(), mine: func(string) bool { return false }, taken: func(string) bool { return false }, told: map[string]time.Time{}, nudge: make(chan struct{}, 1), watched: make(chan []tocsin.Source, 1)}
+	s := &service{serviceOptions: o, cfg: cfg, started: time.Now(), mine: func(string) bool { return false }, taken: func(string) bool { return false }, told: map[string]time.Time{}, nudge: make(chan struct{}, 1), renewed: make(chan struct{}, 1), watched: make(chan []tocsin.Source, 1)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -191,8 +194,13 @@ func (s *service) Run(ctx context.Context) error {
 	if addr := s.cfg.Listen.Private; addr != "" {
 		g.Go(func() error { return s.listen(ctx, addr) })
 	}
-	if s.poller.Hubs != nil {
+	if s.poller.Hubs != nil || s.cfg.slackCalls() && s.Send {
 		g.Go(func() error { return s.listenPublic(ctx, s.cfg.Listen.Public) })
+	}
+	if s.Send {
+		g.Go(func() error { return s.runSlack(ctx) })
+	}
+	if s.poller.Hubs != nil {
 		g.Go(func() error { return s.leaveHubs(ctx) })
 	}
 	g.Go(func() error { return s.reload(ctx) })

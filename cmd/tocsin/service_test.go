@@ -86,6 +86,7 @@ type rig struct {
 	env    map[string]string
 	reload chan *Config
 	canary bool
+	extra  map[string]*notifiertest.Pipe                    // by address: what else is there
 	before func(*service)                                   // is told before it runs
 	listen func(network, addr string) (net.Listener, error) // for listen.public
 	end    func()
@@ -136,8 +137,11 @@ func (r *rig) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 		host, to = "mail", r.mail
 	}
 	r.mu.Lock()
-	dead := r.dead[host]
+	dead, extra := r.dead[host], r.extra[addr]
 	r.mu.Unlock()
+	if extra != nil {
+		return extra.Dial(ctx, network, addr)
+	}
 	if dead {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}

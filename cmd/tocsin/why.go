@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -35,7 +36,7 @@ func (c whyCmd) Run(a *app) error {
 			}
 		}
 		if len(traces) == 0 {
-			return c.absent(a, l)
+			return noItemAt(a.ctx, l, c.URL)
 		}
 		if a.JSON {
 			return nil
@@ -69,14 +70,14 @@ func lacking(w *pipeline.Wanted, it tocsin.Item, v pipeline.Verdict) string {
 	return ""
 }
 
-// absent says what can be known of an address that no stored item has.
-func (c whyCmd) absent(a *app, l *pipeline.Logs) error {
-	all, err := savedStatus(a.ctx, l)
+// noItemAt says what can be known of an address that no stored item has.
+func noItemAt(ctx context.Context, l *pipeline.Logs, address string) error {
+	all, err := savedStatus(ctx, l)
 	if err != nil {
 		return err
 	}
 	for _, s := range all {
-		if sameHost(s.Source.URL, c.URL) {
+		if sameHost(s.Source.URL, address) {
 			return fmt.Errorf("why: no stored item has this address. Source %s is on the same host: %s, last answer %s. Its feed may not list the statement, or under another address", s.Source.ID, s.Condition, stamp(s.Success))
 		}
 	}

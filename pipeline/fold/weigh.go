@@ -282,8 +282,11 @@ func (e evidence) reason() string {
 		kind      int
 		one, many string
 	}{
-		{int(number), "number", "numbers"}, {dates, "date", "dates"}, {int(entity), "country or organisation", "countries or organisations"},
-		{int(name), "name", "names"}, {int(topic), "subject", "subjects"},
+		{int(number), "number", "numbers"},
+		{dates, "date", "dates"},
+		{int(entity), "country or organisation", "countries or organisations"},
+		{int(name), "name", "names"},
+		{int(topic), "subject", "subjects"},
 	} {
 		if n := e.n[k.kind]; n == 1 {
 			out = append(out, "1 "+k.one)

@@ -1,0 +1,136 @@
+package slackapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+)
+
+// may is an answer to whether a person may change something, and when it was given.
+type may struct {
+	yes bool
+	at  time.Time
+}
+
+const (
+	mayFor     = time.Minute // an answer is good for
+	memberPage = 1000
+	maxPages   = 20 // of members of a channel
+)
+
+// mayChange is nil if a person may change what is about a channel.
+func (a *App) mayChange(ctx context.Context, p person, channel string) error {
+	if a.foreign(p.team) {
+		return errors.New("you belong to another workspace: only its own people change what this one asks for")
+	}
+	if slices.Contains(a.MayChange, p.user) {
+		return nil
+	}
+	var refusal string
+	for _, who := range append([]string{}, defaultMay(a.MayChange)...) {
+		var ok bool
+		var err error
+		switch who {
+		case AdminsMay:
+			refusal = "admins of the workspace"
+			ok, err = a.remember(p.user, "", func() (bool, error) { return a.isAdmin(ctx, p.user) })
+		case MembersMay:
+			refusal = "members of the channel"
+			ok, err = a.remember(p.user, channel, func() (bool, error) { return a.isMember(ctx, p.user, channel) })
+		default:
+			continue
+		}
+		if ok || err != nil {
+			return err
+		}
+	}
+	if refusal == "" {
+		refusal = "people whom the configuration names"
+	}
+	return fmt.Errorf("only %s may change this; ask whoever runs tocsin, or see may_change in its configuration", refusal)
+}
+
+func defaultMay(given []string) []string {
+	if len(given) == 0 {
+		return []string{MembersMay}
+	}
+	return given
+}
+
+// remember asks at most once a minute.
+func (a *App) remember(user, channel string, ask func() (bool, error)) (bool, error) {
+	key := [2]string{user, channel}
+	a.mu.Lock()
+	have, ok := a.mays[key]
+	a.mu.Unlock()
+	if ok && time.Since(have.at) < mayFor {
+		return have.yes, nil
+	}
+	yes, err := ask()
+	if err != nil {
+		return false, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.mays) > 10_000 {
+		clear(a.mays)
+	}
+	a.mays[key] = may{yes, time.Now()}
+	return yes, nil
+}
+
+func (a *App) isAdmin(ctx context.Context, user string) (bool, error) {
+	u, err := a.bot.GetUserInfoContext(ctx, user)
+	if err != nil {
+		return false, fmt.Errorf("look whether you are an admin: %w", outcome(err))
+	}
+	return u.IsAdmin || u.IsOwner || u.IsPrimaryOwner, nil
+}
+
+func (a *App) isMember(ctx context.Context, user, channel string) (bool, error) {
+	if strings.HasPrefix(channel, "D") {
+		return true, nil // the person's own conversation with the app
+	}
+	q := &slack.GetUsersInConversationParameters{ChannelID: channel, Limit: memberPage}
+	for range maxPages {
+		users, next, err := a.bot.GetUsersInConversationContext(ctx, q)
+		if err != nil {
+			return false, fmt.Errorf("look who is in the channel: %w", outcome(err))
+		}
+		if slices.Contains(users, user) {
+			return true, nil
+		}
+		if next == "" {
+			return false, nil
+		}
+		q.Cursor = next
+	}
+	return false, fmt.Errorf("the channel has more than %d members: name who may change something with may_change in the configuration", maxPages*memberPage)
+}
+
+// reach is nil if the app can post to a channel.
+func (a *App) reach(ctx context.Context, channel string) error {
+	if strings.HasPrefix(channel, "D") {
+		return nil
+	}
+	c, err := a.bot.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+	if err != nil {
+		o := outcome(err)
+		if o.Code == "channel_not_found" {
+			return errors.New("tocsin is not in this channel: say /invite @tocsin here, and then this again")
+		}
+		return fmt.Errorf("look at the channel: %w", o)
+	}
+	switch {
+	case c.IsArchived:
+		return errors.New("the channel is archived: nothing can be posted there")
+	case !c.IsMember && !c.IsIM:
+		return errors.New("tocsin is not in this channel: say /invite @tocsin here, and then this again")
+	}
+	return nil
+}

@@ -1,0 +1,440 @@
+package slackapp
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"tocsin"
+)
+
+const (
+	lookBack   = 30 // days
+	dryRunShow = 3
+	searchShow = 10
+	pauseFor   = 364 * 24 * time.Hour
+)
+
+func since(days int) time.Time { return time.Now().AddDate(0, 0, -days) }
+
+// command begins what a command asks for.
+func (a *App) command(s slash) any {
+	c, err := Parse(s.Text)
+	if err != nil {
+		return immediate(wrong(err))
+	}
+	if c.Verb == verbHelp {
+		return immediate(help())
+	}
+	p := person{s.TeamID, s.UserID, s.ChannelID}
+	ok := a.soon(func(ctx context.Context) {
+		r, err := a.do(ctx, p, c, s.TriggerID)
+		if err != nil {
+			r = wrong(err)
+		}
+		if r.text != "" {
+			a.respond(ctx, s.ResponseURL, r)
+		}
+	})
+	if !ok {
+		return immediate(say("tocsin has much to do just now: try again in a minute"))
+	}
+	return nil
+}
+
+// immediate is a reply as Slack takes it with the acknowledgement.
+func immediate(r reply) any {
+	return map[string]any{"response_type": "ephemeral", "text": r.text, "blocks": r.blocks}
+}
+
+// wrong tells of an error, and how a command may have been meant.
+func wrong(err error) reply {
+	u, ok := errors.AsType[*UsageError](err)
+	if !ok {
+		return sorry(err)
+	}
+	text := ":grey_question: " + esc(u.Text, 500)
+	if u.Try != "" {
+		text += "\nDid you mean " + code(u.Try, 1500) + "?"
+	}
+	return say("%s", text)
+}
+
+// do does what a command asks for.
+func (a *App) do(ctx context.Context, p person, c Command, trigger string) (reply, error) {
+	switch c.Verb {
+	case verbSubscribe:
+		if c.Watchlist != "" {
+			return a.subscribe(ctx, p, p.channel, c.Watchlist, c.Plan)
+		}
+		return a.preview(ctx, c)
+	case verbUnsubscribe:
+		return a.unsubscribe(ctx, p, c.Watchlist)
+	case verbNew:
+		return reply{}, a.openModal(ctx, trigger, draft{Channel: p.channel})
+	case verbEdit:
+		return reply{}, a.edit(ctx, trigger, p.channel, c.Watchlist)
+	case verbList:
+		return a.list(ctx, p.channel)
+	case verbMute:
+		return a.mute(ctx, p, c.Watchlist, time.Now().Add(c.For))
+	case verbPause:
+		return a.pause(ctx, p, time.Now().Add(pauseFor))
+	case verbResume:
+		if c.Watchlist != "" {
+			return a.mute(ctx, p, c.Watchlist, time.Time{})
+		}
+		return a.pause(ctx, p, time.Time{})
+	case verbTest:
+		return say("A message that is marked as a test was posted here."), a.Desk.Test(ctx, p.channel)
+	case verbWhy:
+		lines, err := a.Desk.Why(ctx, c.URL)
+		for i := range lines {
+			lines[i] = esc(lines[i], maxLine)
+		}
+		return reply{text: "Why " + esc(c.URL, 300), blocks: sections(lines)}, err
+	case verbSearch:
+		return a.search(ctx, c)
+	case verbSources:
+		return a.sources(ctx)
+	}
+	return help(), nil
+}
+
+// known is a watchlist that the workspace can subscribe.
+func known(s Standing, name string) (Known, error) {
+	var names []string
+	for _, k := range s.Watchlists {
+		if k.Name == name {
+			return k, nil
+		}
+		names = append(names, k.Name)
+	}
+	near := nearest(name, names)
+	if near == "" {
+		return Known{}, usage("", "there is no watchlist %q; there are %s. To watch for words of your own, put them in quotes: /tocsin subscribe %q",
+			name, cut(strings.Join(names, ", "), 400), name)
+	}
+	return Known{}, usage("/tocsin subscribe "+near, "there is no watchlist %q", name)
+}
+
+func (a *App) subscribe(ctx context.Context, p person, channel, name string, plan tocsin.Subscription) (reply, error) {
+	if err := a.mayChange(ctx, p, channel); err != nil {
+		return reply{}, err
+	}
+	s, err := a.Desk.Standing(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	if _, err := known(s, name); err != nil {
+		return reply{}, err
+	}
+	if err := a.reach(ctx, channel); err != nil {
+		return reply{}, err
+	}
+	plan.Watchlist = name
+	if err := a.Desk.Subscribe(ctx, p.by(), channel, plan); err != nil {
+		return reply{}, err
+	}
+	return say(":white_check_mark: %s gets the alerts of *%s* from now on%s.", mention(channel), esc(name, 80), planText(plan)), nil
+}
+
+// mention is a channel as Slack shows it by its name.
+func mention(channel string) string {
+	if strings.HasPrefix(channel, "D") {
+		return "This conversation"
+	}
+	return "<#" + esc(channel, 30) + ">"
+}
+
+// planText says how a subscription is narrowed or timed.
+func planText(s tocsin.Subscription) string {
+	words := Options(s)
+	if len(words) == 0 {
+		return ""
+	}
+	return " (" + esc(strings.Join(words, " "), 300) + ")"
+}
+
+// Options are the options of a subscription as a person writes them.
+func Options(s tocsin.Subscription) (words []string) {
+	for _, o := range []struct{ name, value string }{
+		{"lang", strings.Join(s.Langs, ",")},
+		{"from", strings.Join(s.Sources, ",")},
+		{"country", strings.Join(s.Countries, ",")},
+		{"digest", s.Digest},
+	} {
+		if o.value != "" {
+			words = append(words, o.name+":"+o.value)
+		}
+	}
+	if s.MinCopies > 1 {
+		words = append(words, fmt.Sprintf("min-copies:%d", s.MinCopies))
+	}
+	if s.Urgent {
+		words = append(words, "urgent")
+	}
+	return words
+}
+
+// preview says what a new query would have sent. It is saved by a click.
+func (a *App) preview(ctx context.Context, c Command) (reply, error) {
+	t, err := a.Desk.Try(ctx, Trial{Query: c.Query, Plan: c.Plan, Since: since(lookBack), Show: dryRunShow})
+	if err != nil {
+		return reply{}, fmt.Errorf("%w. The query was: %s", err, c.Query)
+	}
+	head := fmt.Sprintf("*Not saved yet.* %s%s", code(t.Query, 1000), planText(c.Plan))
+	r := reply{text: "Not saved yet: " + esc(t.Query, 300), blocks: sections(append([]string{head}, tried(t, lookBack)...))}
+	value, err := json.Marshal(offer{c.Query, c.Plan})
+	if err != nil || len(value) > maxValue {
+		r.blocks = append(r.blocks, remark("The query is too long to be saved from here: give it to /tocsin new."))
+		return r, err
+	}
+	r.blocks = append(r.blocks, slack.NewActionBlock("",
+		primary(button(actionSave, string(value), "Save and subscribe")),
+		button(actionEditNew, string(value), "Edit first"),
+		button(actionDismiss, "-", "Forget it"),
+	))
+	return r, nil
+}
+
+// An offer is a query that a click saves.
+type offer struct {
+	Query string              `json:"q"`
+	Plan  tocsin.Subscription `json:"p"`
+}
+
+func (a *App) unsubscribe(ctx context.Context, p person, name string) (reply, error) {
+	if err := a.mayChange(ctx, p, p.channel); err != nil {
+		return reply{}, err
+	}
+	if _, err := a.standby(ctx, p.channel, name, verbUnsubscribe); err != nil {
+		return reply{}, err
+	}
+	if err := a.Desk.Unsubscribe(ctx, p.by(), p.channel, name); err != nil {
+		return reply{}, err
+	}
+	return say(":white_check_mark: %s gets no further alerts of *%s*.", mention(p.channel), esc(name, 80)), nil
+}
+
+// standby is a channel's subscription of a watchlist.
+func (a *App) standby(ctx context.Context, channel, name, verb string) (Standby, error) {
+	s, err := a.Desk.Standing(ctx)
+	if err != nil {
+		return Standby{}, err
+	}
+	var names []string
+	for _, b := range s.Subscriptions {
+		if b.Channel != channel {
+			continue
+		}
+		if b.Watchlist == name {
+			return b, nil
+		}
+		names = append(names, b.Watchlist)
+	}
+	switch near := nearest(name, names); {
+	case near != "":
+		return Standby{}, usage("/tocsin "+verb+" "+near, "this channel does not get %q", name)
+	case len(names) == 0:
+		return Standby{}, usage("/tocsin help", "this channel gets no watchlist")
+	}
+	return Standby{}, usage("/tocsin list", "this channel does not get %q; it gets %s", name, cut(strings.Join(names, ", "), 300))
+}
+
+func (a *App) list(ctx context.Context, channel string) (reply, error) {
+	s, err := a.Desk.Standing(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	var here []string
+	elsewhere := 0
+	for _, b := range s.Subscriptions {
+		if b.Channel == channel {
+			here = append(here, "• "+standbyText(b))
+		} else {
+			elsewhere++
+		}
+	}
+	lines := []string{"*This channel gets*"}
+	if len(here) == 0 {
+		lines = []string{"This channel gets nothing yet: " + code(`/tocsin subscribe "ballistic missile*"`, 100)}
+	}
+	lines = append(lines, here...)
+	if elsewhere > 0 {
+		lines = append(lines, fmt.Sprintf("%d subscriptions of other channels are on the app's home.", elsewhere))
+	}
+	lines = append(lines, "", "*Watchlists*")
+	for _, k := range s.Watchlists {
+		whose := ""
+		if k.Own {
+			whose = ", of this workspace"
+		}
+		lines = append(lines, fmt.Sprintf("• *%s*%s  %s", esc(k.Name, 80), whose, code(strings.Join(strings.Fields(k.Query), " "), 200)))
+	}
+	return reply{text: "What this channel gets", blocks: sections(lines)}, nil
+}
+
+func standbyText(b Standby) string {
+	s := "*" + esc(b.Watchlist, 80) + "*" + planText(b.Subscription)
+	if !b.Muted.IsZero() {
+		s += ", muted until " + date(b.Muted)
+	}
+	if b.Last.IsZero() {
+		return s + ", no alert in 30 days"
+	}
+	return s + ", last alert " + date(b.Last) + ": " + esc(b.Title, 150)
+}
+
+// mute holds the alerts of a subscription until a time; a zero one ends that.
+func (a *App) mute(ctx context.Context, p person, name string, until time.Time) (reply, error) {
+	if err := a.mayChange(ctx, p, p.channel); err != nil {
+		return reply{}, err
+	}
+	b, err := a.standby(ctx, p.channel, name, verbMute)
+	if err != nil {
+		if u, ok := errors.AsType[*UsageError](err); ok && strings.HasPrefix(u.Try, "/tocsin mute") {
+			u.Try += " 2h"
+		}
+		return reply{}, err
+	}
+	if until.IsZero() && b.Muted.IsZero() {
+		return say("*%s* is not muted here.", esc(name, 80)), nil
+	}
+	if err := a.Desk.Mute(ctx, p.by(), p.channel, name, until); err != nil {
+		return reply{}, err
+	}
+	if until.IsZero() {
+		return say(":bell: *%s* is no longer muted here; what was held comes now.", esc(name, 80)), nil
+	}
+	return say(":no_bell: *%s* is muted here until %s. Nothing is lost: what comes is held and told then.", esc(name, 80), date(until)), nil
+}
+
+// pause mutes all that a channel gets until a time; a zero one ends that.
+func (a *App) pause(ctx context.Context, p person, until time.Time) (reply, error) {
+	if err := a.mayChange(ctx, p, p.channel); err != nil {
+		return reply{}, err
+	}
+	s, err := a.Desk.Standing(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	n := 0
+	for _, b := range s.Subscriptions {
+		if b.Channel != p.channel || until.IsZero() && b.Muted.IsZero() {
+			continue
+		}
+		if err := a.Desk.Mute(ctx, p.by(), p.channel, b.Watchlist, until); err != nil {
+			return reply{}, fmt.Errorf("%s: %w", b.Watchlist, err)
+		}
+		n++
+	}
+	switch {
+	case until.IsZero() && n == 0:
+		return say("Nothing is muted in this channel."), nil
+	case n == 0:
+		return say("This channel gets no watchlist: there is nothing to pause."), nil
+	case until.IsZero():
+		return say(":bell: %d subscriptions of this channel go on; what was held comes now.", n), nil
+	}
+	return say(":double_vertical_bar: %d subscriptions of this channel are paused until %s is said, at most a year. Nothing is lost: what comes is held.", n, code("/tocsin resume", 40)), nil
+}
+
+func (a *App) search(ctx context.Context, c Command) (reply, error) {
+	t, err := a.Desk.Try(ctx, Trial{Query: c.Query, Since: since(lookBack), Show: searchShow})
+	if err != nil {
+		return reply{}, err
+	}
+	lines := []string{fmt.Sprintf("%s: *%d* of the last %d days, newest first", code(t.Query, 500), t.Statements, lookBack)}
+	for _, f := range t.Newest {
+		lines = append(lines, found(f)...)
+	}
+	return reply{text: fmt.Sprintf("%d statements", t.Statements), blocks: sections(lines)}, nil
+}
+
+func (a *App) sources(ctx context.Context) (reply, error) {
+	s, err := a.Desk.Standing(ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	lines := []string{"*" + coverage(s) + "*"}
+	for _, t := range s.Troubled {
+		lines = append(lines, fmt.Sprintf("• %s: %s since %s. %s", esc(t.Title, 120), esc(t.State, 40), date(t.Since), esc(t.Do, 250)))
+	}
+	return reply{text: coverage(s), blocks: sections(lines)}, nil
+}
+
+// coverage is how the sources are, in one line: 214 sources healthy, 2 blocked since
+// Tuesday.
+func coverage(s Standing) string {
+	type group struct {
+		state string
+		n     int
+		since time.Time
+	}
+	var groups []group
+	for _, t := range s.Troubled {
+		i := slices.IndexFunc(groups, func(g group) bool { return g.state == t.State })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, group{state: t.State})
+		}
+		groups[i].n++
+		if !t.Since.IsZero() && (groups[i].since.IsZero() || t.Since.Before(groups[i].since)) {
+			groups[i].since = t.Since
+		}
+	}
+	slices.SortStableFunc(groups, func(x, y group) int { return cmp.Compare(y.n, x.n) })
+	parts := []string{fmt.Sprintf("%d sources healthy", s.Healthy)}
+	for _, g := range groups {
+		parts = append(parts, fmt.Sprintf("%d %s%s", g.n, g.state, sinceText(g.since)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// sinceText is a time as people say it, with "since" before it.
+func sinceText(t time.Time) string {
+	switch age := time.Since(t); {
+	case t.IsZero():
+		return ""
+	case age < 24*time.Hour:
+		return " since " + t.UTC().Format("15:04Z")
+	case age < 6*24*time.Hour:
+		return " since " + t.UTC().Weekday().String()
+	}
+	return " since " + t.UTC().Format("2 January")
+}
+
+func help() reply {
+	lines := []string{
+		"*tocsin* alerts a channel once, within seconds, when an official source publishes a matching statement.",
+		"",
+	}
+	for _, h := range [][2]string{
+		{`/tocsin subscribe "ballistic missile*" lang:fr,en`, "shows what that would have sent in 30 days, and saves it if you say so"},
+		{"/tocsin subscribe missile-transfer", "sends this channel the alerts of a watchlist that exists"},
+		{"", "options: `lang:fr,en` `from:fr-mfa,un` `country:FR` `min-copies:2` `digest:daily 08:00 Europe/Paris` `urgent`"},
+		{"/tocsin unsubscribe missile-transfer", "ends it"},
+		{"/tocsin new", "opens a form; /tocsin edit <watchlist> opens one of yours"},
+		{"/tocsin list", "what this channel gets, and what there is"},
+		{"/tocsin mute missile-transfer 2h", "holds its alerts; /tocsin resume missile-transfer ends that"},
+		{"/tocsin pause", "holds all that this channel gets; /tocsin resume ends that"},
+		{"/tocsin test", "posts a message here that is marked as a test"},
+		{"/tocsin why https://…", "what became of a statement"},
+		{"/tocsin search embargo*", "the newest ten of the last 30 days"},
+		{"/tocsin sources", "how the sources are"},
+	} {
+		if h[0] != "" {
+			h[0] = code(h[0], 200) + "  "
+		}
+		lines = append(lines, h[0]+strings.ReplaceAll(strings.ReplaceAll(h[1], "<", "&lt;"), ">", "&gt;"))
+	}
+	return reply{text: "What /tocsin can do", blocks: sections(lines)}
+}
