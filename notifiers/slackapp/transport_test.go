@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -181,23 +182,33 @@ func TestBrokenConnectionsComeBack(t *testing.T) {
 }
 
 func TestOperatorsHearThatNobodyCanReachTheApp(t *testing.T) {
-	var told []string
+	var mu sync.Mutex
+	var all []string
+	told := func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
 	inSlack(t, func(c *Config) {
-		c.Trouble = func(text string) { told = append(told, text) }
+		c.Trouble = func(text string) {
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, text)
+		}
 	}, func(r *rig) {
 		r.Always("apps.connections.open", notifiertest.Fault{Code: "invalid_auth"})
 		r.Cut()
 		time.Sleep(10 * time.Second)
-		if len(told) != 0 {
-			t.Errorf("after ten seconds: %q", told)
+		if got := told(); len(got) != 0 {
+			t.Errorf("after ten seconds: %q", got)
 		}
 		time.Sleep(10 * time.Minute)
 		r.Always("apps.connections.open", notifiertest.Fault{})
-		if len(told) == 0 || !strings.Contains(told[0], "check app_token") {
-			t.Errorf("after ten minutes: %q", told)
+		if got := told(); len(got) == 0 || !strings.Contains(got[0], "check app_token") {
+			t.Errorf("after ten minutes: %q", got)
 		}
 		time.Sleep(2 * time.Minute)
-		if told[len(told)-1] != "" {
+		if got := told(); got[len(got)-1] != "" {
 			t.Error("operators do not hear that it works again")
 		}
 	})
