@@ -591,11 +591,14 @@ func (c *decision) newID(v *sight) string {
 	return id
 }
 
+// itemFormat is the oldest format whose readers understand the poller's items.
+const itemFormat = 2
+
 func (c *decision) item(v *sight, rev int, baseline bool) tocsin.Item {
 	e := v.entry
 	c.blind = c.blind || e.recalled != nil
 	return tocsin.Item{
-		V: tocsin.Format, Source: c.source.ID, ID: c.id(v.to), Rev: rev,
+		V: itemFormat, Source: c.source.ID, ID: c.id(v.to), Rev: rev,
 		GUID: e.GUID, URL: e.URL, Title: itemTitle(e), Text: v.text,
 		Lang:      cmp.Or(e.Lang, c.source.Lang, c.doc.Feed.Lang),
 		Published: e.Published, Updated: e.Updated, Authors: e.Authors, Tags: e.Tags,

@@ -27,6 +27,7 @@ type card struct {
 	Facets     string   // "cites resolution 1718 (2006) · names KN-23", or ""
 	Joined     string   // "joined with …", or ""
 	Revised    string   // "2 changes by its publishers, 1 material; the last: 48 -> 50", or ""
+	Taken      string   // "acknowledged by alice, 3 Nov 2026 09:00 UTC", or ""
 	Withdrawn  string   // "withdrawn by France (FR), 3 Nov 2026 09:00 UTC", or ""
 	Unread     string   // what was not read of it: "PDF not read", or ""
 	Repeat     bool
@@ -72,6 +73,9 @@ func newCard(d tocsin.Delivery, now time.Time) card {
 	c.Reported, c.Signed, c.Facets, c.Joined = reported(a), signed(a), facets(a.Facets), joinedWith(d)
 	c.Revised = revised(a)
 	c.Withdrawn = withdrawn(a.Copies)
+	if ack := a.Acknowledged; ack.By != "" {
+		c.Taken = "acknowledged by " + person(ack.By) + ", " + stamp(ack.At)
+	}
 	if first.Page == tocsin.PagePDF {
 		c.Unread = "PDF not read: matched by what the source says of it"
 	}
@@ -120,6 +124,16 @@ func changed(changes []tocsin.Change) string {
 }
 
 const maxChange = 80
+
+// person is who did something, as people call each other: of slack:<team>:<user>
+// the user.
+func person(by string) string {
+	if user, ok := strings.CutPrefix(by, "slack:"); ok {
+		_, user, _ = strings.Cut(user, ":")
+		return "Slack user " + flat(user)
+	}
+	return flat(by)
+}
 
 // withdrawn names the publishers that took the statement away.
 func withdrawn(copies []tocsin.Copy) string {

@@ -112,6 +112,7 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 	p.fact("Signed", c.Signed, "")
 	p.fact("Facets", c.Facets, "")
 	p.fact("Joined", c.Joined, "")
+	p.fact("Acknowledged", c.Taken, "")
 	p.fact("Withdrawn", c.Withdrawn, "")
 	p.fact("Changes", c.Revised, "")
 	p.fact("Not read", c.Unread, "")

@@ -32,6 +32,10 @@ type SlackConfig struct {
 	Token tocsin.Secret
 	API   string       // "" means https://slack.com/api/; GovSlack is https://slack-gov.com/api/
 	HTTP  *http.Client // nil means a client with the environment's proxy; its Transport must be an *http.Transport or nil
+
+	// Buttons are what people can press below an alert; nil means none, for an app
+	// that does not hear.
+	Buttons func(alert string) []slack.BlockElement
 }
 
 const slackAPI = "https://slack.com/api/"
@@ -51,6 +55,7 @@ type slackNotifier struct {
 	transport *http.Transport
 	endpoint  string
 	token     tocsin.Secret
+	buttons   func(alert string) []slack.BlockElement
 
 	mu     sync.Mutex
 	warmed time.Time // when a connection was last known to work
@@ -75,7 +80,7 @@ func openSlack(c Config) (Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &slackNotifier{http: client, transport: transport, endpoint: endpoint, token: c.Slack.Token}
+	s := &slackNotifier{http: client, transport: transport, endpoint: endpoint, token: c.Slack.Token, buttons: c.Slack.Buttons}
 	s.api = slack.New("", slack.OptionAPIURL(endpoint), slack.OptionHTTPClient(s))
 	return s, nil
 }
@@ -199,6 +204,9 @@ func (s *slackNotifier) Prepare(ctx context.Context, d tocsin.Delivery) (Ready, 
 		return nil, &tocsin.Outcome{Verdict: tocsin.Gone, Err: err}
 	}
 	msg := slackMessageOf(d, time.Now())
+	if post := d.Kind == tocsin.Post || d.Kind == tocsin.Edit; post && s.buttons != nil && d.Alert.Into == "" {
+		msg.blocks = append(msg.blocks, slack.NewActionBlock("", s.buttons(d.Alert.ID)...))
+	}
 	if err := s.warm(ctx); err != nil {
 		return nil, err
 	}

@@ -315,7 +315,7 @@ type cardLine struct {
 // stay under 12,000 characters.
 func (c card) lines() []cardLine {
 	return []cardLine{
-		{c.Joined, 400}, {c.Withdrawn, 800}, {c.Revised, 800}, {c.Signed, 600}, {c.published(), 1500}, {c.Reported, 600}, {c.Facets, 500}, {c.Unread, 100},
+		{c.Joined, 350}, {c.Taken, 150}, {c.Withdrawn, 700}, {c.Revised, 800}, {c.Signed, 600}, {c.published(), 1500}, {c.Reported, 600}, {c.Facets, 500}, {c.Unread, 100},
 	}
 }
 

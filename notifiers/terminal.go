@@ -227,6 +227,7 @@ func (t *terminal) card(c card) string {
 	fact("signed", c.Signed)
 	fact("facets", c.Facets)
 	fact("joined", c.Joined)
+	fact("taken", c.Taken)
 	fact("gone", c.Withdrawn)
 	fact("changes", c.Revised)
 	fact("unread", c.Unread)

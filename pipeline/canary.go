@@ -127,7 +127,7 @@ func (l *Logs) canaryStep(ctx context.Context, subject string, s canaryStep) err
 		}
 		expect = last.Sequence
 	}
-	s.V, s.At = tocsin.Format, time.Now().UTC()
+	s.V, s.At = 2, time.Now().UTC()
 	_, err = appendTo(ctx, l.b, subject, s, jetstream.WithExpectLastSequencePerSubject(expect))
 	if _, moved := errors.AsType[*errMoved](err); moved {
 		return nil // another process was first

@@ -74,7 +74,10 @@ func fit(matches []tocsin.Match) []tocsin.Match {
 // store appends the event that an item needs, if it needs one, and the further
 // ones if its matches take several.
 func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matches []tocsin.Match) error {
-	sketch := fold.Of(it.Title, it.Said(), it.Lang).By(m.view.source(it.Source).Country)
+	if it.Baseline && len(matches) == 0 && !m.book.hasItem(it) {
+		return nil // what was there before and matches nothing is not looked for among copies: a first start reads all of a year
+	}
+	sketch := sketchOf(it, m.view.source(it.Source))
 	m.deciding.Lock()
 	defer m.deciding.Unlock()
 	for {
@@ -111,6 +114,23 @@ func (m *matcher) store(ctx context.Context, it tocsin.Item, seq, v uint64, matc
 			return err
 		}
 	}
+}
+
+// sketchOf is what folding keeps of an item.
+func sketchOf(it tocsin.Item, src tocsin.Source) fold.Sketch {
+	lang := it.Lang
+	if it.Page != nil {
+		lang = cmp.Or(lang, it.Page.Lang)
+	}
+	return fold.Of(it.Title, it.Said(), lang).By(src.Country)
+}
+
+// hasItem reports whether an item is of an alert.
+func (b *book) hasItem(it tocsin.Item) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	_, ok := b.items[itemKey{it.Source, it.ID}]
+	return ok
 }
 
 // calledFor reports whether an event is for the watchlist that is applied to what

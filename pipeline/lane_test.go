@@ -604,19 +604,19 @@ func TestRoundsAreNotToldAgainAfterTheWindow(t *testing.T) {
 func TestBookForgetsWhatAStartWouldNotRead(t *testing.T) {
 	b := newBook(1, quiet)
 	open := func(seq uint64, id string, seen time.Time) {
-		b.apply(seq, Event{Kind: Opened, Alert: id, Copy: tocsin.Copy{Source: "fr", Item: id, Seen: seen}, Sketch: sketchOf(id)})
+		b.apply(seq, Event{Kind: Opened, Alert: id, Copy: tocsin.Copy{Source: "fr", Item: id, Seen: seen}, Sketch: titled(id)})
 	}
 	now := time.Now()
 	for i := range 100 {
 		open(uint64(i+1), fmt.Sprint(i), now)
 	}
-	b.apply(101, Event{Kind: Copied, Alert: "3", Copy: tocsin.Copy{Source: "jp", Item: "3", Seen: now}, Sketch: sketchOf("3")})
+	b.apply(101, Event{Kind: Copied, Alert: "3", Copy: tocsin.Copy{Source: "jp", Item: "3", Seen: now}, Sketch: titled("3")})
 	b.prune(51)
 	if len(b.events) != 51 || len(b.alerts) != 51 || len(b.items) != 52 {
 		t.Errorf("the book holds %d events, %d alerts and %d items, want 51, 51 and 52", len(b.events), len(b.alerts), len(b.items))
 	}
 	for id, want := range map[string]string{"3": "same", "4": "new", "99": "same"} {
-		if d := b.index.Decide(fold.Member{Source: "us", Item: "new"}, sketchOf(id), now); string(d.Kind) != want {
+		if d := b.index.Decide(fold.Member{Source: "us", Item: "new"}, titled(id), now); string(d.Kind) != want {
 			t.Errorf("a copy of %s is %s, want %s", id, d.Kind, want)
 		}
 	}
@@ -625,7 +625,7 @@ func TestBookForgetsWhatAStartWouldNotRead(t *testing.T) {
 	}
 }
 
-func sketchOf(title string) fold.Sketch { return fold.Of(title, "", "") }
+func titled(title string) fold.Sketch { return fold.Of(title, "", "") }
 
 func TestTroubleIsOverOnlyWhenNothingIsParked(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -55,7 +55,7 @@ func (l *Logs) Keep(ctx context.Context, r tocsin.Raw) error {
 	if err != nil {
 		return fmt.Errorf("keep evidence for %s/%s: %w", r.Source, r.Item, err)
 	}
-	if _, err = appendTo(ctx, l.b, rawSubject(r.Source, r.Item), kept{tocsin.Format, r, len(r.Body), parts}); err != nil {
+	if _, err = appendTo(ctx, l.b, rawSubject(r.Source, r.Item), kept{2, r, len(r.Body), parts}); err != nil {
 		return fmt.Errorf("keep evidence for %s/%s: %w", r.Source, r.Item, err)
 	}
 	return nil
@@ -77,7 +77,7 @@ func (l *Logs) keepBody(ctx context.Context, r tocsin.Raw) (parts int, err error
 		}
 	}
 	for n := range parts {
-		p := bodyPart{tocsin.Format, n + 1, parts, z.Next(rawPart)}
+		p := bodyPart{2, n + 1, parts, z.Next(rawPart)}
 		if _, err := appendTo(ctx, l.b, bodySubject(r), p); err != nil {
 			return 0, err
 		}

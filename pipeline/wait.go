@@ -123,7 +123,7 @@ func (m *matcher) second(it tocsin.Item, matches []tocsin.Match) bool {
 	}
 	for _, x := range matches {
 		if at, ok := m.book.opened[x.Watchlist]; ok && time.Since(at) < secondWithin {
-			return m.fold(it, fold.Of(it.Title, it.Said(), it.Lang)).Kind != fold.Same
+			return m.fold(it, sketchOf(it, m.view.source(it.Source))).Kind != fold.Same
 		}
 	}
 	return false

@@ -22,8 +22,10 @@ func parseOff(names string) (pipeline.Off, error) {
 			off.Version = true
 		case "lookup":
 			off.Lookup = true
+		case "wait":
+			off.Wait = true
 		default:
-			return off, usageError(fmt.Errorf("TOCSIN_OFF: %q is no mechanism; it switches off match, fold, repeat, version or lookup, for tests", name))
+			return off, usageError(fmt.Errorf("TOCSIN_OFF: %q is no mechanism; it switches off match, fold, repeat, version, lookup or wait, for tests", name))
 		}
 	}
 	return off, nil

@@ -10,6 +10,7 @@ import (
 	"tocsin"
 	"tocsin/feeds/fetch"
 	"tocsin/notifiers"
+	"tocsin/notifiers/slackapp"
 	"tocsin/pipeline"
 )
 
@@ -40,7 +41,7 @@ func (s *service) open(cfg *Config) (*outside, error) {
 		transport.DialContext = s.Dial
 	}
 	ns, err := notifiers.New(notifiers.Config{
-		Slack:    notifiers.SlackConfig{Token: cfg.Slack.Token, API: cfg.Slack.API, HTTP: &http.Client{Transport: transport}},
+		Slack:    slackNotifier(cfg.Slack, &http.Client{Transport: transport}),
 		Email:    notifiers.EmailConfig{SMTP: cfg.Email.SMTP, From: cfg.Email.From, User: cfg.Email.User, Password: cfg.Email.Password, TLS: secure, Dial: s.Dial},
 		Terminal: s.Terminal, JSON: s.JSON,
 	})
@@ -49,7 +50,7 @@ func (s *service) open(cfg *Config) (*outside, error) {
 	}
 	out := &outside{fetch: client, notifiers: ns, slack: map[string]map[string]notifiers.Notifier{}, http: &http.Client{Transport: transport}}
 	for _, w := range cfg.Workspaces {
-		one, err := notifiers.New(notifiers.Config{Slack: notifiers.SlackConfig{Token: w.Token, API: w.API, HTTP: out.http}})
+		one, err := notifiers.New(notifiers.Config{Slack: slackNotifier(w, out.http)})
 		if err != nil {
 			out.close()
 			return nil, fmt.Errorf("workspace %s: %w", w.Name, err)
@@ -227,4 +228,14 @@ func (s *service) tryCredentials(ctx context.Context, to []tocsin.Destination) {
 			s.operators.Report(key, fmt.Sprintf("%s does not work: %v. Deliveries are kept and sent once it does", name, err))
 		}
 	}
+}
+
+// slackNotifier says how to reach a workspace. Its alerts have buttons where
+// somebody hears them.
+func slackNotifier(w Workspace, client *http.Client) notifiers.SlackConfig {
+	c := notifiers.SlackConfig{Token: w.Token, API: w.API, HTTP: client}
+	if w.hears() {
+		c.Buttons = slackapp.Buttons
+	}
+	return c
 }

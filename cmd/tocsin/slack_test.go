@@ -200,7 +200,7 @@ func TestChannelSubscribesFromSlackAndIsAlerted(t *testing.T) {
 		for key, v := range map[string]pipeline.Version{
 			"watchlist": w.Watchlists["one-cod"], "destination": w.Destinations["slack-one-c1111111"], "subscription": w.Subscriptions["one-cod.slack-one-c1111111"],
 		} {
-			if v.By != "slack:T0000001:U1ANN000" || key != "subscription" && v.V != 2 {
+			if want := map[string]int{"watchlist": 2, "destination": 3}[key]; v.By != "slack:T0000001:U1ANN000" || want != 0 && v.V != want {
 				t.Errorf("%s: by %q, format %d", key, v.By, v.V)
 			}
 		}

@@ -8,11 +8,19 @@ import (
 
 // block is what the limits are about.
 type block struct {
-	Type     string `json:"type"`
-	BlockID  string `json:"block_id"`
-	Text     *text  `json:"text"`
-	Fields   []text `json:"fields"`
-	Elements []text `json:"elements"`
+	Type     string    `json:"type"`
+	BlockID  string    `json:"block_id"`
+	Text     *text     `json:"text"`
+	Fields   []text    `json:"fields"`
+	Elements []element `json:"elements"`
+}
+
+// An element is a text of a context, or a button, whose text is one itself.
+type element struct {
+	Type     string          `json:"type"`
+	Text     json.RawMessage `json:"text"`
+	ActionID string          `json:"action_id"`
+	Value    string          `json:"value"`
 }
 
 type text struct {
@@ -81,12 +89,45 @@ func (b block) check() (total int, err error) {
 		if len(b.Elements) < 1 || len(b.Elements) > 10 {
 			return 0, errors.New("a context needs 1 to 10 elements")
 		}
-		texts = b.Elements
+		for _, e := range b.Elements {
+			t := text{Type: e.Type}
+			if json.Unmarshal(e.Text, &t.Text) != nil {
+				return 0, errors.New("an element of a context needs a text")
+			}
+			texts = append(texts, t)
+		}
+	case "actions":
+		return b.checkButtons()
 	default:
 		return 0, fmt.Errorf("unsupported type: %s", b.Type)
 	}
 	for _, t := range texts {
 		n, err := checkText(t, 2000)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	return total, nil
+}
+
+// checkButtons holds an actions block to its limits; of what it can hold only
+// buttons are known here.
+func (b block) checkButtons() (total int, err error) {
+	if len(b.Elements) < 1 || len(b.Elements) > 25 {
+		return 0, errors.New("actions need 1 to 25 elements")
+	}
+	seen := map[string]bool{}
+	for _, e := range b.Elements {
+		var label text
+		if e.Type != "button" || json.Unmarshal(e.Text, &label) != nil || label.Type != "plain_text" {
+			return 0, errors.New("actions need buttons with a plain_text")
+		}
+		if e.ActionID == "" || units(e.ActionID) > 255 || seen[e.ActionID] || units(e.Value) > 2000 {
+			return 0, errors.New("a button needs an action_id of its own of at most 255 characters, and a value of at most 2,000")
+		}
+		seen[e.ActionID] = true
+		n, err := checkText(label, 75)
 		if err != nil {
 			return 0, err
 		}

@@ -24,10 +24,10 @@ const MinLetters = 200
 // What a sketch keeps of a text, in things: together at most 192 bytes, which
 // are 256 characters in JSON.
 const (
-	maxSlots   = 42
+	maxSlots   = 39
 	maxLead    = 8
-	maxWhole   = 17
-	maxStems   = 11
+	maxWhole   = 16
+	maxStems   = 16
 	digestSize = 6
 )
 
@@ -266,4 +266,19 @@ func (a sample) overlap(b sample) share {
 	of := float64(a.of) * (float64(min(a.last, b.last)) + 1) / (1 << 32) // of a's are expected in both samples
 	of = min(of, float64(len(a.low)))
 	return share{min(1, float64(common)/max(of, 1)), of}
+}
+
+// beyond is how many things of a set are not in another, as far as both samples
+// tell: both hold all smaller hashes.
+func (a sample) beyond(b sample) int {
+	if a.last != b.last { // only whole sets can be told apart one by one
+		return 0
+	}
+	n := 0
+	for _, x := range a.low {
+		if !slices.Contains(b.low, x) {
+			n++
+		}
+	}
+	return n
 }

@@ -24,6 +24,7 @@ type evidence struct {
 	shared, mine, yours [kindCount]float64 // what both say, and each
 	n                   [kindCount]int     // how much of it both say
 	figures             [2]int             // numbers and dates that one says and the other does not, of each
+	words               [2]int             // words that one says and the other does not, of each, where both are short
 }
 
 // A share is how much of the shorter text is in the longer, and from how many
@@ -58,6 +59,12 @@ func (x *Index) evidence(f, g facts, apart time.Duration, sameSource bool) evide
 	e.voices = e.severally && f.names(f.country) && g.names(g.country) && !f.names(g.country) && !g.names(f.country)
 	if e.sameLang {
 		e.worded, e.lead, e.stems = f.worded.overlap(g.worded), f.lead.overlap(g.lead), f.stems.overlap(g.stems)
+	}
+	if e.sameLang {
+		e.words = [2]int{
+			max(f.stems.beyond(g.stems), f.worded.beyond(g.worded)),
+			max(g.stems.beyond(f.stems), g.worded.beyond(f.worded)),
+		}
 	}
 	for _, s := range f.slots {
 		w, k := x.rarity(bySlot, uint16(s)), kindOf(s)
@@ -238,6 +245,8 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 	switch {
 	case e.serial():
 		d.Score, d.Reason = min(d.Score, 0.4), "the next of a series, other numbers: "+d.Reason
+	case e.pattern():
+		d.Score, d.Reason = min(d.Score, 0.4), "one pattern, other words: "+d.Reason
 	case e.voices:
 		d.Score, d.Reason = min(d.Score, 0.4), "two governments, each for itself: "+d.Reason
 	case d.Score < certain:
@@ -256,6 +265,13 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 func (e evidence) serial() bool {
 	facts := e.n[number] + e.n[dates] + e.n[entity] + e.n[name]
 	return e.sameLang && facts <= 4*min(e.figures[0], e.figures[1])
+}
+
+// pattern reports whether two short texts of one language are written by one
+// pattern: most of the wording is the same, each has words that the other has not,
+// and no number, date or name of weight says that they are one all the same.
+func (e evidence) pattern() bool {
+	return e.worded.sure() > 0.3 && min(e.words[0], e.words[1]) > 0 && e.shared[number]+e.shared[dates]+e.shared[name] < 8
 }
 
 func (e evidence) score() float64 {
