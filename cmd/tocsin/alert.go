@@ -148,7 +148,7 @@ func showStory(w io.Writer, s pipeline.Story) {
 		if ev.Copy.Page == tocsin.PagePDF {
 			what += ", PDF not read,"
 		}
-		fmt.Fprintf(w, "%s  %s by %s  %s\n", stamp(ev.At), what, plainLine(ev.Copy.Publisher), plainLine(ev.Copy.URL))
+		fmt.Fprintf(w, "%s  %s by %s  %s\n", stamp(ev.At), what, plainLine(cmp.Or(ev.Copy.Publisher, ev.By)), plainLine(ev.Copy.URL))
 		for _, ch := range ev.Changes {
 			fmt.Fprintf(w, "  %s: … %s\n", ch.Field, plainLine(changeText(ch)))
 		}

@@ -30,6 +30,7 @@ type SlackApp struct {
 	Members  map[string][]string      // of channels; a channel that is not there has everybody
 	Admins   []string                 // users
 	Absent   map[string]bool          // channels that the app was not invited to
+	Pings    time.Duration            // between pings of a connection; 0 sends none but by Ping
 	Ack      func(time.Duration, any) // is told of each acknowledgement
 
 	mu      sync.Mutex
@@ -303,6 +304,13 @@ func (s *SlackApp) socket(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	s.stir()
 	defer s.drop(sock)
+	if s.Pings > 0 {
+		ended := make(chan struct{})
+		var pinging sync.WaitGroup
+		pinging.Go(func() { sock.ping(s.Pings, ended) })
+		defer pinging.Wait()
+		defer close(ended)
+	}
 	for {
 		var a struct {
 			ID      string `json:"envelope_id"`
@@ -326,6 +334,19 @@ func (k *socket) write(v any) error {
 	defer k.mu.Unlock()
 	_ = k.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
 	return k.conn.WriteJSON(v)
+}
+
+func (k *socket) ping(every time.Duration, ended <-chan struct{}) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-tick.C:
+			_ = k.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(5*time.Second))
+		}
+	}
 }
 
 func (s *SlackApp) drop(k *socket) {
