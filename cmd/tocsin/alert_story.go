@@ -63,6 +63,8 @@ func happened(ev pipeline.Event) string {
 	switch {
 	case ev.Kind == tocsin.Merged:
 		return fmt.Sprintf("%s merged into %s%s", ev.Alert, ev.Other, said(ev))
+	case ev.Kind == pipeline.Acknowledged:
+		return "acknowledged by " + plainLine(ev.By)
 	case ev.Kind == tocsin.Split:
 		return fmt.Sprintf("%d of %s split off as %s%s", len(ev.Items), ev.Other, ev.Alert, said(ev))
 	}

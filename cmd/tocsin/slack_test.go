@@ -46,6 +46,7 @@ func inTwoWorkspaces(t *testing.T, f func(t *testing.T, r *teams)) {
 			pipe := notifiertest.NewPipe()
 			*s = notifiertest.NewSlackApp(fmt.Sprint("xoxb-", i+1))
 			(*s).Base, (*s).AppToken = fmt.Sprintf("http://127.0.0.1:%d", port), "xapp-1"
+			(*s).Pings = 30 * time.Second
 			r.extra[fmt.Sprintf("127.0.0.1:%d", port)] = pipe
 			stop := (*s).Serve(pipe)
 			defer stop()
@@ -298,6 +299,12 @@ func TestNotRelevantIsAnEditThatAPersonConfirms(t *testing.T) {
 		}
 		wantIn(t, "stale", r.click(r.one, "U1ANN000", "C1111111", "tocsin_exclude_0", fmt.Sprintf(`{"w":"one-fish","b":%d,"n":"cod"}`, before.Watchlists["one-fish"].Seq)), "somebody changed")
 		wantIn(t, "acknowledge", r.click(r.one, "U1ANN000", "C1111111", "tocsin_acknowledge", stories[i].Alert.ID), "<@U1ANN000> has this in hand")
+		if stories, err = r.svc.logs.Stories(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		showStory(&b, stories[i])
+		wantIn(t, "alert show", b.String(), "acknowledged by slack:T0000001:U1ANN000")
 		wantIn(t, "again", r.click(r.one, "U1BOB000", "C1111111", "tocsin_acknowledge", stories[i].Alert.ID), "<@U1ANN000> has it in hand")
 	})
 }
