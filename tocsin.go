@@ -58,9 +58,10 @@ type Item struct {
 	ID        string    `json:"id"`  // unique within the source and the same for all revisions; hex
 	Rev       int       `json:"rev"` // 1 is the first
 	GUID      string    `json:"guid,omitempty"`
-	URL       string    `json:"url,omitempty"` // absolute
-	Title     string    `json:"title"`         // plain text
-	Text      string    `json:"text"`          // plain text, the longest that the source itself gives; paragraphs by "\n\n"
+	URL       string    `json:"url,omitempty"`    // absolute
+	Shared    bool      `json:"shared,omitempty"` // URL is that of other items too: what it shows is not this one's page
+	Title     string    `json:"title"`            // plain text
+	Text      string    `json:"text"`             // plain text, the longest that the source itself gives; paragraphs by "\n\n"
 	Lang      string    `json:"lang,omitempty"`
 	Published time.Time `json:"published,omitzero"` // as claimed; shown, never trusted
 	Updated   time.Time `json:"updated,omitzero"`   // as claimed

@@ -599,7 +599,7 @@ func (c *decision) item(v *sight, rev int, baseline bool) tocsin.Item {
 	c.blind = c.blind || e.recalled != nil
 	return tocsin.Item{
 		V: itemFormat, Source: c.source.ID, ID: c.id(v.to), Rev: rev,
-		GUID: e.GUID, URL: e.URL, Title: itemTitle(e), Text: v.text,
+		GUID: e.GUID, URL: e.URL, Shared: c.isLost(v.all[aliasLink]), Title: itemTitle(e), Text: v.text,
 		Lang:      cmp.Or(e.Lang, c.source.Lang, c.doc.Feed.Lang),
 		Published: e.Published, Updated: e.Updated, Authors: e.Authors, Tags: e.Tags,
 		Seen: c.at.UTC(), Baseline: baseline, Repaired: v.cut || len(c.doc.Repairs) > 0,

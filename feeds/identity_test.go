@@ -154,7 +154,7 @@ func TestBaselineIsTheFirstWholeDocumentAndItsItemsComeOldestFirst(t *testing.T)
 	}
 	got = r.read(entries(2, 12)...)
 	r.want(got, titlesOf(11, 12)...)
-	if got[0].Baseline || got[0].Repaired || !got[0].Seen.Equal(r.at) || got[0].V != tocsin.Format || got[0].Source != "src" {
+	if got[0].Baseline || got[0].Repaired || !got[0].Seen.Equal(r.at) || got[0].V != itemFormat || got[0].Source != "src" {
 		t.Errorf("item %+v", got[0])
 	}
 }

@@ -88,7 +88,7 @@ func (v *visits) init() {
 func (p *Poller) Visit(it tocsin.Item, seq uint64, done func(again bool)) {
 	p.init()
 	s, ours := p.source(it.Source)
-	if !ours || !worthAVisit(it.URL, s) {
+	if !ours || it.Shared || !worthAVisit(it.URL, s) {
 		done(false)
 		return
 	}
@@ -116,7 +116,7 @@ func (p *Poller) source(id string) (tocsin.Source, bool) {
 }
 
 // Due reports whether the page of an item is one that Visit has fetched.
-func Due(it tocsin.Item, s tocsin.Source) bool { return worthAVisit(it.URL, s) }
+func Due(it tocsin.Item, s tocsin.Source) bool { return !it.Shared && worthAVisit(it.URL, s) }
 
 // worthAVisit reports whether an address can be that of a statement, and not of
 // the site or the source itself.

@@ -131,7 +131,7 @@ func (p *pages) offer(ctx context.Context, msg jetstream.Msg, before uint64) err
 	if _, newer := errors.AsType[*NewerError](err); newer {
 		return err
 	}
-	if err != nil || it.Baseline || it.Page != nil || it.URL == "" || !it.Withdrawn.IsZero() {
+	if err != nil || it.Baseline || it.Page != nil || it.URL == "" || it.Shared || !it.Withdrawn.IsZero() {
 		return msg.Ack()
 	}
 	meta, err := msg.Metadata()

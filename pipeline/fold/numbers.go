@@ -10,10 +10,11 @@ import (
 
 // A figure is a number or a date that stands in a text.
 type figure struct {
-	at, end int    // words [at, end)
-	value   string // "48", "3.5", "2500000"; of a date month-day: "12-30"
-	date    bool
-	states  bool // so many countries or states
+	at, end    int    // words [at, end)
+	value      string // "48", "3.5", "2500000"; "" of a date
+	date       bool
+	month, day int  // of a date
+	states     bool // so many countries or states
 }
 
 // figures finds numbers and dates in digits and in words, in order. Hits tell
@@ -259,13 +260,13 @@ func (f figures) dated(fig figure) figure {
 	next := fig.end
 	if f.isMonthSign(next) && n <= 12 {
 		if day, end := f.day(next + 1); day > 0 {
-			return figure{at: fig.at, end: end, value: monthDay(n, day), date: true}
+			return figure{at: fig.at, end: end, date: true, month: n, day: day}
 		}
 		return fig
 	}
 	for skip := range 2 {
 		if h, ok := f.hits[next+skip]; ok && h.kind == month {
-			return figure{at: fig.at, end: h.end, value: monthDay(h.n, n), date: true}
+			return figure{at: fig.at, end: h.end, date: true, month: h.n, day: n}
 		}
 		if !isOf(f.form(next)) {
 			break
@@ -309,10 +310,8 @@ func (f figures) monthFirst(h hit) (figure, bool) {
 	if err != nil || n < 1 || n > 31 || strings.Contains(f.between(h.end), "\n") {
 		return figure{}, false
 	}
-	return figure{at: h.at, end: h.end + 1, value: monthDay(h.n, n), date: true}, true
+	return figure{at: h.at, end: h.end + 1, date: true, month: h.n, day: n}, true
 }
-
-func monthDay(month, day int) string { return strconv.Itoa(month) + "-" + strconv.Itoa(day) }
 
 // numericDate is 30.12.2023, 2023-12-30 or 30/12/2023; the day is first unless
 // it cannot be.
@@ -339,7 +338,7 @@ func (f figures) numericDate(i int) (figure, bool) {
 	if !isYear(n[2]) || mon < 1 || mon > 12 || day < 1 || day > 31 {
 		return figure{}, false
 	}
-	return figure{at: i, end: i + 3, value: monthDay(mon, day), date: true}, true
+	return figure{at: i, end: i + 3, date: true, month: mon, day: day}, true
 }
 
 func isYear(n int) bool { return n >= 1900 && n <= 2100 }

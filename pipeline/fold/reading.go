@@ -78,7 +78,7 @@ func (r *reading) says(t *words.Text, said map[slot]bool) {
 func (f figure) slots() []slot {
 	switch n, _ := strconv.Atoi(f.value); {
 	case f.date:
-		return []slot{dateSlot(f.value)}
+		return []slot{dateSlot(f.month, f.day)}
 	case f.states:
 		return slices.Compact([]slot{slotOf(name, "states "+strconv.Itoa(n/4)), slotOf(name, "states "+strconv.Itoa((n+2)/4))})
 	}

@@ -1,5 +1,7 @@
 package fold
 
+import "strconv"
+
 // A slot is one thing that a text says, in 16 bits: two of class and 14 of hash.
 // It is stored: neither the classes nor the hash may change.
 type slot uint16
@@ -19,9 +21,19 @@ func (s slot) class() class { return class(s >> 14) }
 // dateBit parts dates from other numbers.
 const dateBit slot = 1 << 13
 
-func dateSlot(monthDay string) slot { return slotOf(number, monthDay) | dateBit }
+// dateSlot stands for a day of the year. No two share one.
+func dateSlot(month, day int) slot { return slot(number)<<14 | dateBit | slot(32*month+day) }
 
-func numberSlot(value string) slot { return slotOf(number, value) &^ dateBit }
+// exact is up to which numbers have a slot of their own: the bulletins of a
+// series must not share one by chance.
+const exact = 4096
+
+func numberSlot(value string) slot {
+	if n, err := strconv.Atoi(value); err == nil && 0 <= n && n < exact {
+		return slot(number)<<14 | slot(n)
+	}
+	return slot(number)<<14 | exact | slot(hash(value)&(exact-1))
+}
 
 // isDate reports whether the slot is a date.
 func (s slot) isDate() bool { return s.class() == number && s&dateBit != 0 }
