@@ -255,7 +255,8 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 // two versions of one text.
 func (e evidence) serial() bool {
 	facts := e.n[number] + e.n[dates] + e.n[entity] + e.n[name]
-	return e.sameLang && facts <= 4*min(e.figures[0], e.figures[1])
+	each := min(e.figures[0], e.figures[1])
+	return e.sameLang && each > 0 && facts <= 4*each
 }
 
 func (e evidence) score() float64 {
