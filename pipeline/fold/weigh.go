@@ -54,7 +54,7 @@ func (x *Index) evidence(f, g facts, apart time.Duration, sameSource bool) evide
 	e := evidence{days: apart.Hours() / 24, sameSource: sameSource, sameLang: f.lang == g.lang}
 	one, other := slices.Contains(f.slots, together), slices.Contains(g.slots, together)
 	e.jointly = one && other
-	e.severally = f.country != "" && g.country != "" && f.country != g.country && !one && !other
+	e.severally = f.severally(g)
 	e.voices = e.severally && f.names(f.country) && g.names(g.country) && !f.names(g.country) && !g.names(f.country)
 	if e.sameLang {
 		e.worded, e.lead, e.stems = f.worded.overlap(g.worded), f.lead.overlap(g.lead), f.stems.overlap(g.stems)
@@ -77,6 +77,12 @@ func (x *Index) evidence(f, g facts, apart time.Duration, sameSource bool) evide
 		}
 	}
 	return e
+}
+
+// severally reports whether two texts are by governments of two countries, and
+// neither says that they speak together.
+func (f facts) severally(g facts) bool {
+	return f.country != "" && g.country != "" && f.country != g.country && !slices.Contains(f.slots, together) && !slices.Contains(g.slots, together)
 }
 
 // names reports whether a text names a country.
