@@ -19,7 +19,7 @@ const (
 // far as that can be told: the signatories of a joint statement are the longest
 // list of countries in it.
 func FacetsOf(title, text, lang string) tocsin.Facets {
-	text = text[:min(len(text), maxText)]
+	title, text = title[:min(len(title), maxText)], text[:min(len(text), maxText)]
 	lang = words.Language(lang, title+"\n"+text)
 	t := words.Cut(title + "\n\n" + text)
 	hits := terms().find(t, lang)

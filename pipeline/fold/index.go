@@ -237,7 +237,7 @@ var nothing = [digestSize]byte(appendDigest(nil, nil))
 // equal decides by digests.
 func (x *Index) equal(m Member, f facts, at time.Time) (Decision, bool) {
 	if c := x.known(f.whole, at); c != nil {
-		if have, err := c.sketch.facts(); err == nil && have.whole == f.whole {
+		if have, err := c.sketch.facts(); err == nil && have.whole == f.whole && !f.brief(have) {
 			return Decision{Kind: Same, Statement: c.id, Reason: "equal title and text", Score: 1}, true
 		}
 	}
@@ -245,9 +245,24 @@ func (x *Index) equal(m Member, f facts, at time.Time) (Decision, bool) {
 		return Decision{}, false
 	}
 	if c := x.known(f.text, at); c != nil && !slices.Contains(c.statement.sources, m.Source) {
-		return Decision{Kind: Same, Statement: c.id, Reason: "equal text in another source", Score: 1}, true
+		if have, err := c.sketch.facts(); err == nil && !(f.more(have) && have.more(f)) {
+			return Decision{Kind: Same, Statement: c.id, Reason: "equal text in another source", Score: 1}, true
+		}
 	}
 	return Decision{}, false
+}
+
+// brief reports whether two equal texts are too short to be one for certain where
+// two governments publish them: each has its own "Statement by the Minister".
+func (f facts) brief(g facts) bool {
+	return f.text == [digestSize]byte{} && f.severally(g)
+}
+
+// more reports whether a text names anything that another does not. Of equal texts
+// that is their titles: if each names its own, the text may be what a site says
+// instead of one, such as that it uses cookies.
+func (f facts) more(g facts) bool {
+	return slices.ContainsFunc(f.slots, func(s slot) bool { return s.class() != topic && !slices.Contains(g.slots, s) })
 }
 
 // known is the newest member with a digest, if its statement is open.

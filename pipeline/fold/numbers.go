@@ -1,6 +1,7 @@
 package fold
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -126,7 +127,7 @@ func (f figures) number(i int) figure {
 		}
 	}
 	fig.value = value
-	return f.multiplied(fig)
+	return f.multiplied(fig, math.MaxFloat64)
 }
 
 func isDigits(s string, n int) bool {
@@ -136,8 +137,9 @@ func isDigits(s string, n int) bool {
 // multiples are what Han and Hangul write after a number to multiply it.
 var multiples = map[string]float64{"千": 1e3, "万": 1e4, "萬": 1e4, "亿": 1e8, "億": 1e8, "兆": 1e12, "천": 1e3, "만": 1e4, "억": 1e8}
 
-// multiplied takes the thousand, the million or the 万 behind a number to it.
-func (f figures) multiplied(fig figure) figure {
+// multiplied takes the thousand, the million or the 万 behind a number to it. One
+// that is not below a bound is another number's, and there is no figure.
+func (f figures) multiplied(fig figure, below float64) figure {
 	by := 0.0
 	if h, ok := f.hits[fig.end]; ok && h.kind == numeral && h.n >= 1000 {
 		by, fig.end = float64(h.n), h.end
@@ -151,11 +153,14 @@ func (f figures) multiplied(fig figure) figure {
 	if by == 0 {
 		return fig
 	}
+	if by >= below {
+		return figure{}
+	}
 	if v, err := strconv.ParseFloat(fig.value, 64); err == nil {
 		fig.value = strconv.FormatFloat(v*by, 'f', -1, 64)
 		// 3億5000万 is one number.
 		if next, _ := digitsOf(f.form(fig.end)); next != "" && by >= 1e4 && f.between(fig.end) == "" {
-			if low := f.multiplied(figure{at: fig.end, end: fig.end + 1, value: next}); low.end > fig.end {
+			if low := f.multiplied(figure{at: fig.end, end: fig.end + 1, value: next}, by); low.end > fig.end {
 				if l, err := strconv.ParseFloat(low.value, 64); err == nil && l < by {
 					fig.value, fig.end = strconv.FormatFloat(v*by+l, 'f', -1, 64), low.end
 				}

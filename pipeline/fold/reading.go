@@ -9,7 +9,7 @@ import (
 	"tocsin/pipeline/watchlist/words"
 )
 
-// maxText is how many bytes of a text are read: what comes later tells no
+// maxText is how many bytes of a title and of a text are read: what comes later tells no
 // statement from another.
 const maxText = 64 << 10
 
@@ -22,9 +22,7 @@ type reading struct {
 }
 
 func readingOf(title, text, lang string) reading {
-	if len(text) > maxText {
-		text = text[:maxText]
-	}
+	title, text = title[:min(len(title), maxText)], text[:min(len(text), maxText)]
 	r := reading{lang: words.Language(lang, title+"\n"+text)}
 	said := map[slot]bool{}
 	for _, part := range []string{title, text} {
@@ -193,13 +191,13 @@ func capitals(t *words.Text) bool {
 
 // katakana covers the run of katakana at the word i and returns its end.
 func katakana(t *words.Text, i int, cover func(at, end int, s ...slot)) int {
-	run := t.Words[i].Form
+	run := []byte(t.Words[i].Form)
 	end := i + 1
 	for end < len(t.Words) && isKana(t.Words[end].Form) && !t.Words[end].Broken {
-		run += t.Words[end].Form
+		run = append(run, t.Words[end].Form...)
 		end++
 	}
-	if s := skeleton(run); s != "" {
+	if s := skeleton(string(run)); s != "" {
 		cover(i, end, slotOf(name, s))
 	}
 	return end

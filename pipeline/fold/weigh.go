@@ -55,7 +55,7 @@ func (x *Index) evidence(f, g facts, apart time.Duration, sameSource bool) evide
 	e := evidence{days: apart.Hours() / 24, sameSource: sameSource, sameLang: f.lang == g.lang}
 	one, other := slices.Contains(f.slots, together), slices.Contains(g.slots, together)
 	e.jointly = one && other
-	e.severally = f.country != "" && g.country != "" && f.country != g.country && !one && !other
+	e.severally = f.severally(g)
 	e.voices = e.severally && f.names(f.country) && g.names(g.country) && !f.names(g.country) && !g.names(f.country)
 	if e.sameLang {
 		e.worded, e.lead, e.stems = f.worded.overlap(g.worded), f.lead.overlap(g.lead), f.stems.overlap(g.stems)
@@ -84,6 +84,12 @@ func (x *Index) evidence(f, g facts, apart time.Duration, sameSource bool) evide
 		}
 	}
 	return e
+}
+
+// severally reports whether two texts are by governments of two countries, and
+// neither says that they speak together.
+func (f facts) severally(g facts) bool {
+	return f.country != "" && g.country != "" && f.country != g.country && !slices.Contains(f.slots, together) && !slices.Contains(g.slots, together)
 }
 
 // names reports whether a text names a country.
@@ -264,7 +270,8 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 // two versions of one text.
 func (e evidence) serial() bool {
 	facts := e.n[number] + e.n[dates] + e.n[entity] + e.n[name]
-	return e.sameLang && facts <= 4*min(e.figures[0], e.figures[1])
+	each := min(e.figures[0], e.figures[1])
+	return e.sameLang && each > 0 && facts <= 4*each
 }
 
 // pattern reports whether two short texts of one language are written by one
