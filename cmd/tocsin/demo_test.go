@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"tocsin/notifiers"
+
+	"github.com/goccy/go-yaml"
 )
 
 func TestTheDemonstrationJudgesItself(t *testing.T) {
@@ -28,8 +32,10 @@ func TestTheDemonstrationJudgesItself(t *testing.T) {
 				return
 			}
 			for _, want := range []string{
-				"watching 7 sources, 7 answered; 1 statement", "─\nJoint declaration on weapons deliveries\n", "  matched  missile-transfer: ",
-				"+ also published by ", "~ changed by a publisher", "弾道ミサイル", "баллистическ",
+				"watching 8 sources, 8 answered; 1 statement", "─\nJoint statement on the transfer of ballistic missiles\n", "  matched  missile-transfer: ",
+				"+ also published by ", "+ reported by 1: Harbour Courier", "~ changed by a publisher (1 change by its publishers, none material",
+				"! material change by Northland: Foreign Ministry (GB): number changed: 36 to 38", "! withdrawn by Isle Republic: Foreign Office (IE)",
+				"탄도미사일", "баллистическ", "fünf Personen", "drei Firmen",
 			} {
 				if !strings.Contains(p.out.String(), want) {
 					t.Errorf("nothing printed holds %q:\n%s", want, p.out)
@@ -53,8 +59,36 @@ func TestTheDemonstrationPrintsJSONLines(t *testing.T) {
 			posts++
 		}
 	}
-	if posts != 7 || !strings.Contains(p.err.String(), "demo: not expected: isle-mfa/i-3") {
-		t.Errorf("%d alerts, want 7 and a word of those that were not expected:\n%s", posts, p.err)
+	if posts != 9 || !strings.Contains(p.err.String(), "demo: not expected: isle-mfa/i-3") {
+		t.Errorf("%d alerts, want 9 and a word of those that were not expected:\n%s", posts, p.err)
+	}
+}
+
+// TestTheDemonstrationJudgesEveryFigure changes what has to come out, one figure at
+// a time.
+func TestTheDemonstrationJudgesEveryFigure(t *testing.T) {
+	var st site
+	if err := yaml.Unmarshal(demoSite, &st); err != nil {
+		t.Fatal(err)
+	}
+	if err := differ(st.Alerts, slices.Clone(st.Alerts)); err != nil {
+		t.Errorf("what has to come out is wrong: %v", err)
+	}
+	for i := range reflect.TypeFor[expected]().NumField() {
+		got := slices.Clone(st.Alerts)
+		if f := reflect.ValueOf(&got[0]).Elem().Field(i); f.CanInt() {
+			f.SetInt(f.Int() + 1)
+		} else {
+			f.SetString("another")
+		}
+		if err := differ(got, st.Alerts); err == nil || !strings.Contains(err.Error(), "demo: missing: ") || !strings.Contains(err.Error(), "demo: not expected: ") {
+			t.Errorf("%v came out for %v: %v", got[0], st.Alerts[0], err)
+		}
+	}
+	for _, e := range st.Statements {
+		if e.Step >= len(st.Steps) {
+			t.Errorf("%s/%s is published in step %d, which is not told of and never comes", e.Site, e.ID, e.Step)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package fold
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"tocsin"
 	"tocsin/pipeline/watchlist/words"
@@ -117,13 +118,17 @@ func resolutions(t *words.Text, hits []hit, figures []figure) []string {
 	return out
 }
 
-// yearAfter is the year in brackets after a figure.
+// yearAfter is the year in brackets after a figure, or after the sign that
+// counts it: "1540 (2004)", "第1540号（2004年）".
 func yearAfter(t *words.Text, figures []figure, i int) (string, bool) {
-	if i+1 == len(figures) || figures[i+1].at != figures[i].end {
+	if i+1 == len(figures) {
 		return "", false
 	}
 	next := figures[i+1]
+	if gap := next.at - figures[i].end; gap < 0 || gap > 1 {
+		return "", false
+	}
 	n, err := strconv.Atoi(next.value)
-	between := t.Source[t.Words[next.at-1].End:t.Words[next.at].Start]
+	between := strings.TrimLeft(t.Source[t.Words[figures[i].end-1].End:t.Words[next.at].Start], "号號호")
 	return next.value, err == nil && isYear(n) && slices.Contains([]string{" (", "(", "（", " （"}, between)
 }

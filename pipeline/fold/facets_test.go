@@ -36,6 +36,18 @@ func TestFacets(t *testing.T) {
 			"Korean", "ko", "공동성명", "한국, 일본, 미국, 영국, 프랑스, 독일은 결의 1718호 위반을 규탄한다.",
 			tocsin.Facets{Signatories: []string{"DE", "FR", "GB", "JP", "KR", "US"}, Resolutions: []string{"1718"}},
 		},
+		{
+			"a year after the sign that counts", "ja", "", "安保理決議第1540号（2004年）及び第1929号(2010年)に違反する。",
+			tocsin.Facets{Resolutions: []string{"1540 (2004)", "1929 (2010)"}},
+		},
+		{
+			"a year after the sign that counts, in Chinese", "zh", "", "违反安理会第1540号（2004年）决议和第1929（2010）号决议。",
+			tocsin.Facets{Resolutions: []string{"1540 (2004)", "1929 (2010)"}},
+		},
+		{
+			"a year after the sign that counts, in Korean", "ko", "", "안보리 결의 1540호(2004)를 위반했다.",
+			tocsin.Facets{Resolutions: []string{"1540 (2004)"}},
+		},
 		{"no joint statement", "en", "Trade figures", "Exports to Japan, France, Germany, Italy, Poland and Spain rose in 12 countries.", tocsin.Facets{}},
 		{"too few to be a list", "en", "Joint statement", "Japan and France and Germany said so.", tocsin.Facets{}},
 		{"a year is no resolution", "en", "On a resolution", "The resolution of 2019 was kept; 1500 people came.", tocsin.Facets{}},
