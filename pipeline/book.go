@@ -238,6 +238,9 @@ func (p *page) add(seq uint64, ev Event) {
 		if i == 0 && ev.Copy.Title != copies[0].Title {
 			p.unmarkTitle()
 		}
+		if i == 0 && ev.Excerpt != "" {
+			p.alert.Excerpt, p.alert.Marks = ev.Excerpt, ev.Marks
+		}
 		copies[i] = ev.Copy
 		copies[i].Seen = seen
 	}

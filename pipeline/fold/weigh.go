@@ -249,7 +249,7 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 	e := x.evidence(f, g, apart, sameSource)
 	d := Decision{Kind: New, Score: e.score(), Reason: e.reason()}
 	switch {
-	case e.serial():
+	case (sameSource || e.worded.sure() > 0.5) && e.serial():
 		d.Score, d.Reason = min(d.Score, 0.4), "the next of a series, other numbers: "+d.Reason
 	case e.pattern():
 		d.Score, d.Reason = min(d.Score, 0.4), "one pattern, other words: "+d.Reason
@@ -265,7 +265,7 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 	return d
 }
 
-// serial reports whether two texts of one source look like two of a series: each
+// serial reports whether two texts of one source, or of the same wording, look like two of a series: each
 // has numbers or dates that the other has not, and too little else in common to be
 // two versions of one text.
 func (e evidence) serial() bool {
