@@ -42,8 +42,8 @@ type member struct {
 	report    bool  // it tells of the statement and is none
 }
 
-// maxMembers is how many sketches of a statement are compared with: the first of
-// each language first, so that each further copy finds one of its own.
+// maxMembers is how many sketches of a statement are compared with. The first of a
+// further language is one more, so that each copy after it finds one of its own.
 const maxMembers = 8
 
 // Add records that an item, as first seen at a time, is of the statement.
@@ -102,12 +102,17 @@ func (x *Index) opened(id string) *statement {
 // repeats reports whether a statement has enough sketches already, or one that
 // says just this.
 func (x *Index) repeats(st *statement, f facts) bool {
+	spoken := false
 	for _, n := range st.members {
-		if have, err := x.members[n].sketch.facts(); err == nil && have.text == f.text && have.lang == f.lang && f.text != [digestSize]byte{} {
+		have, err := x.members[n].sketch.facts()
+		if err != nil || have.lang != f.lang {
+			continue
+		}
+		if spoken = true; have.text == f.text && f.text != [digestSize]byte{} {
 			return true
 		}
 	}
-	return len(st.members) >= maxMembers
+	return spoken && len(st.members) >= maxMembers
 }
 
 // count counts what a statement says that its other members do not.
