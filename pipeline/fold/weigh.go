@@ -246,6 +246,8 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 		d.Score, d.Reason = min(d.Score, 0.4), "the next of a series, other numbers: "+d.Reason
 	case e.voices:
 		d.Score, d.Reason = min(d.Score, 0.4), "two governments, each for itself: "+d.Reason
+	case e.elsewhere():
+		d.Score, d.Reason = min(d.Score, 0.4), "other countries: "+d.Reason
 	case d.Score < certain:
 		d.Reason = "not like enough: " + d.Reason
 	case e.reports():
@@ -263,6 +265,12 @@ func (e evidence) serial() bool {
 	facts := e.n[number] + e.n[dates] + e.n[entity] + e.n[name]
 	each := min(e.figures[0], e.figures[1])
 	return e.sameLang && each > 0 && facts <= 4*each
+}
+
+// elsewhere reports whether two texts of one language name countries or
+// organisations, and none the same, as no two versions of one text do.
+func (e evidence) elsewhere() bool {
+	return e.sameLang && min(e.mine[entity], e.yours[entity]) > 0 && e.n[entity] == 0
 }
 
 func (e evidence) score() float64 {
