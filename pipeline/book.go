@@ -182,7 +182,11 @@ func (b *book) write(seq uint64, ev Event) {
 	}
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
 	if !ev.Sketch.IsZero() {
-		b.index.Add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
+		add := b.index.Add
+		if ev.Copy.Report {
+			add = b.index.AddReport
+		}
+		add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
 	}
 }
 

@@ -107,7 +107,7 @@ func resolutions(t *words.Text, hits []hit, figures []figure) []string {
 		text := f.value
 		if year, ok := yearAfter(t, figures, i); ok {
 			text += " (" + year + ")"
-		} else if isYear(n) || !slices.ContainsFunc(named, func(h hit) bool { return f.at-h.end <= nearResolution && h.at-f.end <= nearResolution }) {
+		} else if isYear(n) || sessional(t, f) || !slices.ContainsFunc(named, func(h hit) bool { return f.at-h.end <= nearResolution && h.at-f.end <= nearResolution }) {
 			continue
 		}
 		if !slices.Contains(out, text) {
@@ -116,6 +116,13 @@ func resolutions(t *words.Text, hits []hit, figures []figure) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// sessional reports whether a figure is part of the number of a resolution of the
+// General Assembly or another council: 76/300.
+func sessional(t *words.Text, f figure) bool {
+	before, after := t.Source[:t.Words[f.at].Start], t.Source[t.Words[f.end-1].End:]
+	return strings.HasSuffix(before, "/") || strings.HasPrefix(after, "/")
 }
 
 // yearAfter is the year in brackets after a figure, or after the sign that

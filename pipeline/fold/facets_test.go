@@ -17,6 +17,10 @@ func TestFacets(t *testing.T) {
 			tocsin.Facets{Signatories: []string{"DE", "FR", "GB", "IT", "JP", "KR", "PL", "UA", "US"}, Signed: 9, Resolutions: []string{"1695 (2006)", "1874 (2009)"}, Systems: []string{"KN-23 / Hwasong-11A"}},
 		},
 		{
+			"resolutions of the General Assembly", "en", "Statement", "Against resolution 1718, General Assembly resolution 76/300 and resolution 2270/Rev.",
+			tocsin.Facets{Resolutions: []string{"1718"}},
+		},
+		{
 			"French", "fr", "Déclaration conjointe", "Les ministres de l'Albanie, de l'Autriche, de la Belgique, du Canada, de l'Estonie et de la Finlande rappellent la résolution 2270 (2016).",
 			tocsin.Facets{Signatories: []string{"AL", "AT", "BE", "CA", "EE", "FI"}, Resolutions: []string{"2270 (2016)"}},
 		},

@@ -255,6 +255,8 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 		d.Score, d.Reason = min(d.Score, 0.4), "one pattern, other words: "+d.Reason
 	case e.voices:
 		d.Score, d.Reason = min(d.Score, 0.4), "two governments, each for itself: "+d.Reason
+	case e.elsewhere():
+		d.Score, d.Reason = min(d.Score, 0.4), "other countries: "+d.Reason
 	case d.Score < certain:
 		d.Reason = "not like enough: " + d.Reason
 	case e.reports():
@@ -279,6 +281,12 @@ func (e evidence) serial() bool {
 // and no number, date or name of weight says that they are one all the same.
 func (e evidence) pattern() bool {
 	return e.worded.sure() > 0.3 && min(e.words[0], e.words[1]) > 0 && e.shared[number]+e.shared[dates]+e.shared[name] < 8
+}
+
+// elsewhere reports whether two texts of one language name countries or
+// organisations, and none the same, as no two versions of one text do.
+func (e evidence) elsewhere() bool {
+	return e.sameLang && min(e.mine[entity], e.yours[entity]) > 0 && e.n[entity] == 0
 }
 
 func (e evidence) score() float64 {
