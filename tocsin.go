@@ -298,14 +298,16 @@ type Subscription struct {
 	Sources   []string `json:"sources,omitempty"`    // only by these: ids, or what ids begin with before a "-"
 	Countries []string `json:"countries,omitempty"`  // only by publishers of these, ISO 3166-1 alpha-2
 	MinCopies int      `json:"min_copies,omitempty"` // only once so many publishers that are wanted have published it; 0 is 1
-	Digest    string   `json:"digest,omitempty"`     // hourly, daily 08:00 or weekly mon 08:00, with an IANA zone or none; "" sends at once
+	Digest    string   `json:"digest,omitempty"`     // see ParseSchedule; "" sends at once
+	Quiet     string   `json:"quiet,omitempty"`      // see ParseHours: within them alerts are held, and told at their end; "" for none
 	Urgent    bool     `json:"urgent,omitempty"`     // it mentions people, and neither mutes nor quiet hours hold it
 }
 
 // Summary tells a subscriber what was already there when sources were read for
-// the first time or, with Muted, what was held while the subscription was muted.
+// the first time or, with Muted, what was held.
 type Summary struct {
 	Muted      bool     `json:"muted,omitempty"` // Matching and Newest are alerts that were held; nothing is said of sources
+	Held       string   `json:"held,omitempty"`  // with Muted, for what: mute, quiet or digest; "" is a mute
 	Sources    int      `json:"sources"`         // watched
 	Answered   int      `json:"answered"`        // read at least once
 	Silent     []string `json:"silent"`          // publishers that did not answer, in order

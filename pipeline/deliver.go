@@ -185,10 +185,14 @@ func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, held := l.held[r.Delivery]
+	h, held := l.held[r.Delivery]
 	switch {
 	case ev.Earlier:
 		return "earlier: found by a widened watchlist", nil
+	case held && h.For == forQuiet:
+		return "it came in quiet hours", nil
+	case held && h.For == forDigest:
+		return "it waited for a digest", nil
 	case held:
 		return "it was muted", nil
 	case l.trouble != "" || r.Attempt > 0:

@@ -50,6 +50,9 @@ func (l *lane) apply(seq uint64, r Record) {
 	}
 	switch r.Kind {
 	case Intent:
+		if r.For == forDigest {
+			l.digested = later(l.digested, r.Since)
+		}
 		now := time.Now()
 		l.open, l.seenAt, l.ended = &r, now, later(r.At.Add(settleAfter), now.Add(settleStart))
 	case Retried:
