@@ -283,6 +283,8 @@ type Destination struct {
 	To    string `json:"to,omitempty"`    // channel id, mail address …, as the kind defines
 	Owner string `json:"owner,omitempty"` // mail address of the person who hears when it breaks
 
+	Mention string `json:"mention,omitempty"` // of kind slack: the user group that urgent alerts mention, by its id; "" or here is @here
+
 	Workspace string `json:"workspace,omitempty"` // of kind slack: the configuration's name for the workspace; "" where it has but one
 }
 
@@ -340,6 +342,8 @@ type Delivery struct {
 	Ref      string    // for Edit and Update: the id that Send gave for the message to change; for Reply: of the one to answer, or "" if that is gone
 	Since    time.Time // when the first attempt was decided: the mail's Date, and the look-up's start
 	NotAfter time.Time // no byte of the message may leave after this; zero means no bound
+	Urgent   bool      // people are to be called: by a mention of To.Mention, by the marks of a mail
+	Note     string    // why it comes here, or now, although it need not have; "" where that is plain
 	Late     string    // why it is sent more than a minute after it was seen; "" if it is not
 	Repeat   bool      // an earlier attempt may have arrived: say so in the message
 }

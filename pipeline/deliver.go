@@ -139,6 +139,7 @@ func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error)
 			return d, err
 		}
 	}
+	l.call(r, &d)
 	if r.Act == tocsin.Reply {
 		return d, l.reply(ctx, r, &d)
 	}

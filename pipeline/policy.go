@@ -49,8 +49,7 @@ type stay struct {
 
 // stay says what holds at a time what a subscription brings. Came is from when on
 // it waits for a digest, zero for what is never told in one.
-func (v *view) stay(name string, came, at time.Time) stay {
-	p := v.plans[name]
+func (p plan) stay(m Muted, came, at time.Time) stay {
 	var s stay
 	if p.urgent {
 		return s
@@ -60,7 +59,7 @@ func (v *view) stay(name string, came, at time.Time) stay {
 			s = stay{due, forDigest}
 		}
 	}
-	if m, ok := v.mutes[name]; ok && at.Before(m.Until) && m.Until.After(s.until) {
+	if at.Before(m.Until) && m.Until.After(s.until) {
 		s = stay{m.Until, forMute}
 	}
 	if p.quiet != nil {
@@ -80,8 +79,9 @@ func (v *view) free(to string, lists []string, came, at time.Time) stay {
 	var first stay
 	for i, list := range lists {
 		name := list + "." + to
-		s := v.stay(name, came, at)
-		if p := v.plans[name]; s.until.IsZero() && p.digest != nil && !p.urgent && !came.IsZero() {
+		p := v.plans[name]
+		s := p.stay(v.mutes[name], came, at)
+		if s.until.IsZero() && p.digest != nil && !p.urgent && !came.IsZero() {
 			s.what = forDigest
 		}
 		if i == 0 || s.until.Before(first.until) || s.until.Equal(first.until) && s.what == "" {
@@ -97,6 +97,22 @@ func (v *view) urgent(to string, lists []string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return slices.ContainsFunc(lists, func(w string) bool { return v.plans[w+"."+to].urgent })
+}
+
+// wouldHold is what would hold a post by lists if none of them were urgent; "" if
+// nothing would.
+func (v *view) wouldHold(to string, lists []string, at time.Time) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	what := ""
+	for _, list := range lists {
+		p := v.plans[list+"."+to]
+		p.urgent = false
+		if what = p.stay(v.mutes[list+"."+to], at, at).what; what == "" {
+			return ""
+		}
+	}
+	return what
 }
 
 // next is a channel that is closed when WATCH moves.
@@ -124,4 +140,19 @@ func (l *lane) unlessHeld(act string, lists []string) string {
 func (l *lane) came(ctx context.Context, seq uint64) (time.Time, error) {
 	ev, err := l.event(ctx, seq)
 	return later(ev.At, l.digested), err
+}
+
+// call marks a delivery about an alert that is urgent here, and says so where it
+// leaves for no other reason.
+func (l *lane) call(r *Record, d *tocsin.Delivery) {
+	lists := l.wanted(r.Alert, r.Event, l.book.matched(r.Alert, r.Event, l.view.subscribed(l.dest.Name, r.Event)))
+	if d.Urgent = l.view.urgent(l.dest.Name, lists); !d.Urgent || r.Act == tocsin.Edit {
+		return
+	}
+	switch l.view.wouldHold(l.dest.Name, lists, time.Now()) {
+	case forMute:
+		d.Note = "sent although it is muted, because it is urgent"
+	case forQuiet:
+		d.Note = "sent in quiet hours because it is urgent"
+	}
 }
