@@ -296,20 +296,29 @@ type Subscription struct {
 	From      uint64 `json:"from"`            // ALERTS' last sequence when it began
 	Until     uint64 `json:"until,omitempty"` // 0 while it lasts
 
-	Langs     []string `json:"langs,omitempty"`      // only statements published in one of these, BCP 47; what does not tell its language counts
-	Sources   []string `json:"sources,omitempty"`    // only by these: ids, or what ids begin with before a "-"
-	Countries []string `json:"countries,omitempty"`  // only by publishers of these, ISO 3166-1 alpha-2
-	MinCopies int      `json:"min_copies,omitempty"` // only once so many publishers that are wanted have published it; 0 is 1
-	Digest    string   `json:"digest,omitempty"`     // see ParseSchedule; "" sends at once
-	Quiet     string   `json:"quiet,omitempty"`      // see ParseHours: within them alerts are held, and told at their end; "" for none
-	Urgent    bool     `json:"urgent,omitempty"`     // it mentions people, and neither mutes nor quiet hours hold it
+	Langs     []string   `json:"langs,omitempty"`      // only statements published in one of these, BCP 47; what does not tell its language counts
+	Sources   []string   `json:"sources,omitempty"`    // only by these: ids, or what ids begin with before a "-"
+	Countries []string   `json:"countries,omitempty"`  // only by publishers of these, ISO 3166-1 alpha-2
+	MinCopies int        `json:"min_copies,omitempty"` // only once so many publishers that are wanted have published it; 0 is 1
+	Digest    string     `json:"digest,omitempty"`     // see ParseSchedule; "" sends at once
+	Quiet     string     `json:"quiet,omitempty"`      // see ParseHours: within them alerts are held, and told at their end; "" for none
+	Escalate  Escalation `json:"escalate,omitzero"`    // where its alerts go on to if nobody acknowledges them; zero for nowhere
+	FoldOver  int        `json:"fold_over,omitempty"`  // when more posts than this wait for the destination they are told in one digest; 0 is 20, negative is never
+	Urgent    bool       `json:"urgent,omitempty"`     // it mentions people, and neither mutes nor quiet hours hold it
+}
+
+// An Escalation sends an alert on to another destination if nobody has
+// acknowledged it so long after it was first sent, or tried to be sent.
+type Escalation struct {
+	After time.Duration `json:"after"` // at least a minute, at most a day
+	To    string        `json:"to"`    // Destination.Name
 }
 
 // Summary tells a subscriber what was already there when sources were read for
 // the first time or, with Muted, what was held.
 type Summary struct {
 	Muted      bool     `json:"muted,omitempty"` // Matching and Newest are alerts that were held; nothing is said of sources
-	Held       string   `json:"held,omitempty"`  // with Muted, for what: mute, quiet or digest; "" is a mute
+	Held       string   `json:"held,omitempty"`  // with Muted, for what: mute, quiet, digest or fold; "" is a mute
 	Sources    int      `json:"sources"`         // watched
 	Answered   int      `json:"answered"`        // read at least once
 	Silent     []string `json:"silent"`          // publishers that did not answer, in order

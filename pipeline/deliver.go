@@ -188,6 +188,8 @@ func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {
 	}
 	h, held := l.held[r.Delivery]
 	switch {
+	case ev.Kind == Escalated:
+		return "", nil // its note says it
 	case ev.Earlier:
 		return "earlier: found by a widened watchlist", nil
 	case held && h.For == forQuiet:

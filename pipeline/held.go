@@ -107,10 +107,11 @@ func (l *lane) released(ctx context.Context) (j *job, due []Record, ends time.Ti
 	l.freed, l.lookAt = l.letGo(time.Now())
 	var now []Record
 	for _, r := range l.freed {
-		if r.For == forDigest {
-			due = append(due, r)
-		} else {
+		switch {
+		case r.For != forDigest && r.For != forFold:
 			now = append(now, r)
+		case len(due) == 0 || r.For == due[0].For: // the others have their own
+			due = append(due, r)
 		}
 	}
 	if len(now) > 0 {
@@ -177,12 +178,19 @@ func (l *lane) digestOf(posts []Record) Record {
 func (l *lane) keep(seq uint64, r Record) {
 	l.drop(r.Delivery)
 	l.held[r.Delivery] = held{seq, r}
+	if r.For == forFold {
+		l.folding++
+	}
 	l.unheld = nil
 }
 
 func (l *lane) drop(delivery string) {
-	if l.held[delivery].seq == l.firstHold {
+	h := l.held[delivery]
+	if h.seq == l.firstHold {
 		l.firstHold = 0
+	}
+	if h.For == forFold {
+		l.folding--
 	}
 	delete(l.held, delivery)
 }

@@ -57,6 +57,8 @@ type lane struct {
 	unheld    <-chan struct{}     // closed when WATCH moves; nil if what is held has to be looked through
 	freed     []Record            // of what is held, what nothing holds any more, when we last looked
 	lookAt    time.Time           // when the next of it is let go; zero for never
+	folding   int                 // how many of what is held wait to be told in one digest because they are many
+	tried     map[string]Record   // by alert: the first attempt at a post that may have to be escalated
 	digested  time.Time           // when the last digest was made up
 	trouble   string              // why the last attempt failed, for the next message's Late
 	unknown   bool                // nobody classified why
@@ -125,6 +127,9 @@ func (l *lane) run(ctx context.Context) error {
 // began. After an error it goes back there, because what was being done may not
 // be recorded: routing what is done already finds nothing to do.
 func (l *lane) begin(ctx context.Context) error {
+	if err := l.current(ctx); err != nil {
+		return err
+	}
 	if err := l.reload(ctx); err != nil {
 		return err
 	}
@@ -168,6 +173,10 @@ func (l *lane) step(ctx context.Context) error {
 	if l.open != nil {
 		return l.settle(ctx)
 	}
+	later, err := l.escalate(ctx)
+	if err != nil {
+		return err
+	}
 	j, due, moved, err := l.next(ctx)
 	if err != nil {
 		return err
@@ -175,6 +184,7 @@ func (l *lane) step(ctx context.Context) error {
 	if j != nil {
 		return l.deliver(ctx, *j)
 	}
+	due = sooner(due, later)
 	stale := l.recorded.Add(cursorAge)
 	if l.watermark() > l.through+cursorEvery || !time.Now().Before(stale) {
 		return l.record(ctx, Record{Kind: Cursor})
@@ -274,6 +284,12 @@ func (l *lane) routed(ctx context.Context) (j *job, more bool, moved <-chan stru
 				return nil, false, nil, err
 			}
 		case tocsin.Post, tocsin.Digest:
+			if crowd, err := l.crowds(ctx, ev, act, lists); crowd || err != nil {
+				if err != nil {
+					return nil, false, nil, err
+				}
+				continue
+			}
 			return &job{act: act, alert: ev.Alert, event: ev.seq}, false, nil, nil
 		case tocsin.Edit:
 			l.stale(ev.Alert, ev.seq)
@@ -345,6 +361,10 @@ func (l *lane) current(ctx context.Context) error {
 // while all of them hold it, or nothing. It notes what is to be told in a reply.
 // It depends only on ALERTS, WATCH, the ledger and, for what is held, the time.
 func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string, err error) {
+	if ev.Kind == Escalated {
+		act, err = l.routeEscalated(ctx, ev)
+		return act, nil, err
+	}
 	lists = l.view.subscribed(l.dest.Name, ev.seq)
 	if len(lists) == 0 {
 		return "", nil, nil

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -23,15 +24,17 @@ const (
 
 // A plan is when a subscription sends.
 type plan struct {
-	digest *tocsin.Schedule // nil sends at once
-	quiet  *tocsin.Hours    // nil has none
-	urgent bool             // neither mutes, quiet hours nor a digest hold it
+	digest   *tocsin.Schedule // nil sends at once
+	quiet    *tocsin.Hours    // nil has none
+	urgent   bool             // neither mutes, quiet hours nor a digest hold it
+	escalate tocsin.Escalation
+	fold     int // over how many waiting posts they are told in one digest; negative is never
 }
 
 // planOf reads what was checked when it was stored. What cannot be read holds
 // nothing.
 func planOf(s tocsin.Subscription) plan {
-	p := plan{urgent: s.Urgent}
+	p := plan{urgent: s.Urgent, escalate: s.Escalate, fold: cmp.Or(s.FoldOver, foldOver)}
 	if d, err := tocsin.ParseSchedule(s.Digest); err == nil {
 		p.digest = &d
 	}
@@ -145,6 +148,10 @@ func (l *lane) came(ctx context.Context, seq uint64) (time.Time, error) {
 // call marks a delivery about an alert that is urgent here, and says so where it
 // leaves for no other reason.
 func (l *lane) call(r *Record, d *tocsin.Delivery) {
+	if ev := l.book.event(r.Event); ev.Kind == Escalated {
+		d.Urgent, d.Note = true, ev.Reason
+		return
+	}
 	lists := l.wanted(r.Alert, r.Event, l.book.matched(r.Alert, r.Event, l.view.subscribed(l.dest.Name, r.Event)))
 	if d.Urgent = l.view.urgent(l.dest.Name, lists); !d.Urgent || r.Act == tocsin.Edit {
 		return

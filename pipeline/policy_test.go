@@ -245,3 +245,134 @@ func TestUrgentBreaksThroughAndSaysSo(t *testing.T) {
 		})
 	}
 }
+
+func TestManyWaitingPostsBecomeOneDigest(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		plan   tocsin.Subscription
+		n      int
+		single int // how many come one by one
+	}{
+		{"as many as are allowed", tocsin.Subscription{}, 21, 21}, // of which one is being tried
+		{"one more", tocsin.Subscription{}, 22, 1},
+		{"many", tocsin.Subscription{}, 150, 1},
+		{"over three", tocsin.Subscription{FoldOver: 3}, 5, 1},
+		{"never", tocsin.Subscription{FoldOver: -1}, 60, 60},
+		{"urgent", tocsin.Subscription{Urgent: true}, 60, 60},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, t.TempDir(), planned(tt.plan))
+				defer r.close()
+				r.cfg.Log = quiet
+				r.desk.answer = func(int, tocsin.Delivery) (bool, error) { return false, &tocsin.Outcome{Verdict: tocsin.Retry} }
+				r.run()
+				time.Sleep(time.Second)
+				r.tell("news", tt.n)
+				r.desk.set(nil)
+				time.Sleep(20 * time.Minute)
+				single, digests, told := 0, 0, 0
+				for _, d := range r.desk.all() {
+					switch d.Kind {
+					case tocsin.Post:
+						single++
+						told++
+					case tocsin.Digest:
+						digests++
+						told += d.Summary.Matching
+						if d.Summary.Held != forFold || d.Summary.Newest[0].First().Title != fmt.Sprint("news", tt.n-1) {
+							t.Errorf("the digest is for %q and begins with %q", d.Summary.Held, d.Summary.Newest[0].First().Title)
+						}
+					}
+				}
+				if want := min(1, tt.n-tt.single); single != tt.single || digests != want || told != tt.n {
+					t.Errorf("%d came one by one and %d digests, of %d alerts; want %d and %d, of %d", single, digests, told, tt.single, want, tt.n)
+				}
+			})
+		})
+	}
+}
+
+func TestAlertThatNobodyAcknowledgesGoesOn(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		want bool // it goes on
+	}{
+		{"nobody does", true},
+		{"in time", false},
+		{"too late", true},
+		{"restart before it is due", true},
+		{"restart over it", true},
+		{"acknowledged while nothing runs", false},
+		{"the first destination is down", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) { escalated(t, tt.name, tt.want) })
+		})
+	}
+}
+
+func escalated(t *testing.T, name string, want bool) {
+	p := planned(tocsin.Subscription{Escalate: tocsin.Escalation{After: 10 * time.Minute, To: "duty"}})
+	p.Destinations = append(p.Destinations, tocsin.Destination{Name: "duty", Kind: "slack", To: "C2"})
+	r := newRig(t, t.TempDir(), p)
+	defer r.close()
+	r.cfg.Log = quiet
+	if name == "the first destination is down" {
+		r.desk.answer = func(_ int, d tocsin.Delivery) (bool, error) {
+			if d.To.Name == "desk" {
+				return false, &tocsin.Outcome{Verdict: tocsin.Retry}
+			}
+			return true, nil
+		}
+	}
+	r.run()
+	time.Sleep(time.Minute)
+	r.tell("news", 1)
+	alert := r.events()[0].Alert
+	// Another branch's binary writes it: whatever stands in ALERTS counts.
+	acknowledge := func() { r.ok1(r.logs.Acknowledge(t.Context(), "slack:T1:U1", alert)) }
+	time.Sleep(5 * time.Minute)
+	switch name {
+	case "in time":
+		acknowledge()
+	case "restart before it is due":
+		r.stop()
+		r.run()
+	case "restart over it", "acknowledged while nothing runs":
+		r.stop()
+		if name != "restart over it" {
+			acknowledge()
+		}
+		time.Sleep(20 * time.Minute)
+		r.run()
+	}
+	time.Sleep(4 * time.Minute)
+	if got := r.to("duty"); len(got) != 0 && name != "restart over it" {
+		t.Errorf("nine minutes after it was sent it went on: %v", got)
+	}
+	time.Sleep(2 * time.Minute)
+	if name == "too late" {
+		acknowledge()
+	}
+	r.stop()
+	r.run()
+	time.Sleep(time.Hour)
+	got := r.to("duty")
+	if n := map[bool]int{true: 1}[want]; len(got) != n {
+		t.Fatalf("%d messages went on, want %d", len(got), n)
+	}
+	if want && (got[0].Note != "nobody acknowledged it within 10m at desk" || !got[0].Urgent || got[0].Late != "" || got[0].Alert.ID != alert) {
+		t.Errorf("it went on with %q, urgent %v, late %q", got[0].Note, got[0].Urgent, got[0].Late)
+	}
+}
+
+// to are the posts to a destination.
+func (r *rig) to(name string) []tocsin.Delivery {
+	return slices.DeleteFunc(r.desk.posts(), func(d tocsin.Delivery) bool { return d.To.Name != name })
+}
+
+func (r *rig) ok1(_ any, err error) {
+	r.t.Helper()
+	r.ok(err)
+}

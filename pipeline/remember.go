@@ -48,6 +48,7 @@ func (l *lane) apply(seq uint64, r Record) {
 	if r.Kind != Replay && r.Kind != Cursor && r.Kind != Joined {
 		l.open, l.waiting = nil, nil
 	}
+	l.attempted(r)
 	switch r.Kind {
 	case Intent:
 		if r.For == forDigest {
