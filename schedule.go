@@ -1,6 +1,7 @@
 package tocsin
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -164,4 +165,30 @@ func zoneOf(name string) (*time.Location, error) {
 		return nil, fmt.Errorf("zone %q is not known: write UTC, or one such as Europe/Paris", name)
 	}
 	return zone, nil
+}
+
+// CheckPolicy reports what of when and how a subscription sends cannot be meant.
+func (s Subscription) CheckPolicy() error {
+	if s.Digest != "" {
+		if _, err := ParseSchedule(s.Digest); err != nil {
+			return fmt.Errorf("digest: %w", err)
+		}
+	}
+	if s.Quiet != "" {
+		if _, err := ParseHours(s.Quiet); err != nil {
+			return fmt.Errorf("quiet: %w", err)
+		}
+	}
+	e := s.Escalate
+	switch {
+	case s.Urgent && s.Digest != "":
+		return errors.New("urgent and digest exclude each other: what is urgent is sent at once")
+	case e != Escalation{} && (e.After < time.Minute || e.After > 24*time.Hour):
+		return errors.New("escalate: after must be from 1m to 24h")
+	case e != Escalation{} && (e.To == "" || e.To == s.To):
+		return errors.New("escalate: to must name another destination")
+	case s.FoldOver > 10_000 || s.FoldOver < -1:
+		return errors.New("fold_over must be a number from 1 to 10000, or -1 for never")
+	}
+	return nil
 }
