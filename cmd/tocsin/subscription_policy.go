@@ -147,6 +147,9 @@ func (r *reader) foldOver(into *int) take {
 // checkPolicy sees that what a subscription says of when and how to send can be
 // meant.
 func (r *reader) checkPolicy(n ast.Node, s tocsin.Subscription) {
+	if s.Digest != "" && isDigest(s.Digest) != nil {
+		return // that is a fault already
+	}
 	if err := s.CheckPolicy(); err != nil {
 		r.fault(n, "the subscription of %q to %q: %v", s.To, s.Watchlist, err)
 	}
