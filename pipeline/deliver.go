@@ -139,6 +139,7 @@ func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error)
 			return d, err
 		}
 	}
+	l.call(r, &d)
 	if r.Act == tocsin.Reply {
 		return d, l.reply(ctx, r, &d)
 	}
@@ -185,10 +186,16 @@ func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, held := l.held[r.Delivery]
+	h, held := l.held[r.Delivery]
 	switch {
+	case ev.Kind == Escalated:
+		return "", nil // its note says it
 	case ev.Earlier:
 		return "earlier: found by a widened watchlist", nil
+	case held && h.For == forQuiet:
+		return "it came in quiet hours", nil
+	case held && h.For == forDigest:
+		return "it waited for a digest", nil
 	case held:
 		return "it was muted", nil
 	case l.trouble != "" || r.Attempt > 0:

@@ -158,7 +158,7 @@ func TestParkedDeliveryIsKeptAndReplayed(t *testing.T) {
 
 func TestOrderWithinADestinationIsTheOrderOfAlerts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, t.TempDir(), missiles())
+		r := newRig(t, t.TempDir(), planned(tocsin.Subscription{FoldOver: -1}))
 		defer r.close()
 		r.desk.rate = Traits{Every: time.Second, Burst: 3}
 		r.desk.answer = func(n int, _ tocsin.Delivery) (bool, error) {
