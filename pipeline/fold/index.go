@@ -269,7 +269,7 @@ func (x *Index) equal(m Member, f facts, at time.Time) (Decision, bool) {
 			return Decision{Kind: Same, Statement: c.id, Reason: "equal title and text", Score: 1}.like(c), true
 		}
 	}
-	if f.text == [digestSize]byte{} {
+	if f.text == [digestSize]byte{} || f.bare {
 		return Decision{}, false
 	}
 	if c := x.known(f.text, at); c != nil && !slices.Contains(c.statement.sources, m.Source) {
