@@ -157,6 +157,7 @@ var frameWords = func() map[string]bool {
 	out := map[string]bool{}
 	for w := range strings.FieldsSeq(`javascript cookie cookies browser home homepage menu search news newsroom contact newsletter subscribe
 		copyright privacy policy terms accessibility sitemap facebook twitter instagram youtube linkedin telegram whatsapp rss login
+		ministry ministère ministerium ministerio ministero ministério ministerie ministerstwo министерство міністерство department
 		accept follow share print email download back top media gallery events careers skip page loading related articles read
 		accueil recherche actualités contactez mentions légales partager imprimer startseite suche impressum datenschutz kontakt
 		barrierefreiheit teilen drucken inicio buscar noticias contacto aviso privacidad compartir cerca notizie contatti condividi
