@@ -243,6 +243,7 @@ func (l *lane) outcome(ctx context.Context, r Record) error {
 }
 
 func (l *lane) failed(ctx context.Context, r Record, err error) error {
+	wasAway := l.away != nil
 	r = r.after(err, time.Now().UTC())
 	l.trouble = r.Why
 	if err := l.outcome(ctx, r); err != nil {
@@ -250,13 +251,18 @@ func (l *lane) failed(ctx context.Context, r Record, err error) error {
 	}
 	l.observe(l.dest, r)
 	l.log.WarnContext(ctx, "delivery "+r.Kind, "delivery", r.Delivery, "alert", r.Alert, "attempt", r.Attempt, "wait", max(0, time.Until(r.Next)).Round(time.Second), "err", err)
-	l.complain(ctx, r)
+	if !wasAway || r.Verdict != string(tocsin.Gone) {
+		l.complain(ctx, r)
+	}
 	return nil
 }
 
 // complain tells people of a delivery that does not succeed by itself.
 func (l *lane) complain(ctx context.Context, r Record) {
 	switch {
+	case r.Verdict == string(tocsin.Gone):
+		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s cannot be reached: %s. Its alerts are kept, and sent when it can: it is tried now and then", l.dest.Name, r.Why))
+		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s %s): %s. They are kept: it is tried now and then, and when it works again one message says what was missed. Until then: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, l.dest.To, r.Why))
 	case r.Kind == Parked:
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert is parked: %s. Mend it, then: tocsin delivery replay %s", l.dest.Name, r.Why, r.Delivery))
 		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s): %s. They are kept: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, r.Why))

@@ -108,7 +108,7 @@ func (l *lane) released(ctx context.Context) (j *job, due []Record, ends time.Ti
 	var now []Record
 	for _, r := range l.freed {
 		switch {
-		case r.For != forDigest && r.For != forFold:
+		case r.For != forDigest && r.For != forFold && (r.For != forAway || r.Act != tocsin.Post):
 			now = append(now, r)
 		case len(due) == 0 || r.For == due[0].For: // the others have their own
 			due = append(due, r)

@@ -58,6 +58,7 @@ type lane struct {
 	freed     []Record            // of what is held, what nothing holds any more, when we last looked
 	lookAt    time.Time           // when the next of it is let go; zero for never
 	folding   int                 // how many of what is held wait to be told in one digest because they are many
+	away      *Record             // the delivery that found the destination away; nil if it is there
 	tried     map[string]Record   // by alert: the first attempt at a post that may have to be escalated
 	digested  time.Time           // when the last digest was made up
 	trouble   string              // why the last attempt failed, for the next message's Late
@@ -228,6 +229,9 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 		}
 		l.replays = l.replays[1:]
 	}
+	if l.away != nil {
+		return l.nextAway(ctx)
+	}
 	free, digest, ends, err := l.released(ctx)
 	if free != nil || err != nil {
 		return free, time.Time{}, nil, err
@@ -284,6 +288,12 @@ func (l *lane) routed(ctx context.Context) (j *job, more bool, moved <-chan stru
 				return nil, false, nil, err
 			}
 		case tocsin.Post, tocsin.Digest:
+			if l.away != nil {
+				if err := l.holdAway(ctx, ev, act, lists); err != nil {
+					return nil, false, nil, err
+				}
+				continue
+			}
 			if crowd, err := l.crowds(ctx, ev, act, lists); crowd || err != nil {
 				if err != nil {
 					return nil, false, nil, err
@@ -293,6 +303,9 @@ func (l *lane) routed(ctx context.Context) (j *job, more bool, moved <-chan stru
 			return &job{act: act, alert: ev.Alert, event: ev.seq}, false, nil, nil
 		case tocsin.Edit:
 			l.stale(ev.Alert, ev.seq)
+		}
+		if l.away != nil {
+			continue
 		}
 		if j, err := l.loudReply(ctx, ev.Alert); j != nil || err != nil {
 			return j, false, nil, err

@@ -65,7 +65,7 @@ type Record struct {
 // would forget what is held, tell at once what waits for a digest, and take a reply
 // for an edit.
 func (r Record) format() int {
-	if r.For == forDigest {
+	if r.For == forDigest || r.For == forAway {
 		return tocsin.Format
 	}
 	if r.Kind == Held || r.Events != nil || r.Holding != 0 || r.Act == tocsin.Reply || r.Kind == Joined {
@@ -140,7 +140,14 @@ func (r Record) after(err error, now time.Time) Record {
 		}
 		r.Root, r.Next = r.Aloud, now
 		return r
-	case known && (o.Verdict == tocsin.Gone || o.Verdict == tocsin.Refused || o.Verdict == tocsin.NoEdit):
+	case known && o.Verdict == tocsin.Gone:
+		r.Attempt++
+		r.Kind, r.Next = Parked, now.Add(probeAfter(r.Attempt, now.Sub(r.Since)))
+		if r.Act == tocsin.Edit || r.Act == tocsin.Reply {
+			r.Kind = Retried // it is due again when the destination is back
+		}
+		return r
+	case known && (o.Verdict == tocsin.Refused || o.Verdict == tocsin.NoEdit):
 		r.Kind = Parked
 		return r
 	}

@@ -49,6 +49,7 @@ func (l *lane) apply(seq uint64, r Record) {
 		l.open, l.waiting = nil, nil
 	}
 	l.attempted(r)
+	l.noteAway(r)
 	switch r.Kind {
 	case Intent:
 		if r.For == forDigest {
