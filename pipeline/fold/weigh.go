@@ -244,6 +244,10 @@ var signs = []struct {
 // certain is the least score of a copy or a report.
 var certain = 0.56
 
+// leastShared is how much two texts must have in common where their wording does
+// not speak for them, in nats.
+const leastShared = 14
+
 // weigh decides whether a text is of the statement that another is of.
 func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision {
 	e := x.evidence(f, g, apart, sameSource)
@@ -257,6 +261,8 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 		d.Score, d.Reason = min(d.Score, 0.4), "two governments, each for itself: "+d.Reason
 	case e.elsewhere():
 		d.Score, d.Reason = min(d.Score, 0.4), "other countries: "+d.Reason
+	case total(e.shared) < leastShared && e.worded.sure() < 0.3:
+		d.Score, d.Reason = min(d.Score, 0.4), "too little in common: "+d.Reason
 	case d.Score < certain:
 		d.Reason = "not like enough: " + d.Reason
 	case e.reports():
@@ -300,7 +306,11 @@ func (e evidence) score() float64 {
 // reports reports whether the text says much less than the other and says it in
 // other words: it tells of the statement, and does not publish it.
 func (e evidence) reports() bool {
-	return total(e.mine) < 0.6*total(e.yours) && max(e.worded.sure(), e.lead.sure()) < 0.3
+	share := 0.4 // a translation may be shortened, and words of it may be unknown
+	if e.sameLang {
+		share = 0.6
+	}
+	return total(e.mine) < share*total(e.yours) && max(e.worded.sure(), e.lead.sure()) < 0.3
 }
 
 // reason says for people what is in common.
