@@ -95,7 +95,7 @@ func (s *service) notifier(d tocsin.Destination) (notifiers.Notifier, error) {
 func (s *service) traits(kind string) pipeline.Traits {
 	k, _ := notifiers.KindOf(kind)
 	_, finds := s.outside.Load().notifiers[kind].(notifiers.Finder)
-	return pipeline.Traits{Edits: k.Edits, Finds: finds, Threads: k.Threads, Answers: k.Answers, Every: k.Every, Burst: k.Burst}
+	return pipeline.Traits{Edits: k.Edits, Finds: finds, Threads: k.Threads, Answers: k.Answers, Every: k.Every, Burst: k.Burst, EditEvery: k.EditEvery, EditBurst: k.EditBurst}
 }
 
 func (s *service) prepare(ctx context.Context, d tocsin.Delivery) (pipeline.Ready, error) {
