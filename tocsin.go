@@ -284,7 +284,8 @@ type Destination struct {
 	To    string `json:"to,omitempty"`    // channel id, mail address …, as the kind defines
 	Owner string `json:"owner,omitempty"` // mail address of the person who hears when it breaks
 
-	Mention string `json:"mention,omitempty"` // of kind slack: the user group that urgent alerts mention, by its id; "" or here is @here
+	OwnerID string `json:"owner_id,omitempty"` // of kind slack: the owner's id there, U024BE7LH, for a direct message
+	Mention string `json:"mention,omitempty"`  // of kind slack: the user group that urgent alerts mention, by its id; "" or here is @here
 
 	Workspace string `json:"workspace,omitempty"` // of kind slack: the configuration's name for the workspace; "" where it has but one
 }

@@ -24,6 +24,17 @@ func CheckMention(s string) error {
 	return fmt.Errorf("%q cannot be mentioned: write here, or the id of a user group such as S024BE7LH", short(flat(s), 60))
 }
 
+// person is the id of a person in Slack.
+var person = regexp.MustCompile(`^[UW][A-Z0-9]{7,20}$`)
+
+// CheckPerson reports whether a person in Slack can be written to under this id.
+func CheckPerson(s string) error {
+	if person.MatchString(s) {
+		return nil
+	}
+	return fmt.Errorf("%q is no id of a person in Slack, like U024BE7LH", short(flat(s), 60))
+}
+
 // urgentNote is a line about why an alert comes, and comes now: "urgent", "sent in
 // quiet hours because it is urgent", or "".
 func urgentNote(d tocsin.Delivery) string {

@@ -16,6 +16,10 @@ func (l *lane) deliver(ctx context.Context, j job) error {
 	if err := l.bucket.wait(ctx); err != nil {
 		return err
 	}
+	if !l.gates.enter(gateOf(l.dest)) {
+		l.looked = l.through // what j is for has to be found again
+		return nil
+	}
 	r := j.rec
 	if r.Delivery == "" {
 		r = Record{Act: j.act, Alert: j.alert, Event: j.event, Since: time.Now().UTC(), From: j.from, Aloud: j.aloud}
@@ -209,6 +213,7 @@ func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {
 func (l *lane) sent(ctx context.Context, r Record, ref string) error {
 	r.Kind, r.At, r.Ref, l.trouble, l.unknown = Sent, time.Now().UTC(), cmp.Or(ref, r.Ref), "", false
 	l.observe(l.dest, r)
+	l.let()
 	if err := l.outcome(ctx, r); err != nil {
 		return err
 	}
@@ -245,6 +250,17 @@ func (l *lane) outcome(ctx context.Context, r Record) error {
 func (l *lane) failed(ctx context.Context, r Record, err error) error {
 	wasAway := l.away != nil
 	r = r.after(err, time.Now().UTC())
+	switch r.Verdict {
+	case string(tocsin.Install):
+		l.refused(&r)
+	case string(tocsin.Rate):
+		if r.Act == tocsin.Edit { // of the method, not of the channel
+			l.gates.pauseAct(gateOf(l.dest), r.Act, time.Until(r.Next), l.traits.EditEvery, l.traits.EditBurst)
+		}
+		l.let()
+	case string(tocsin.Gone), string(tocsin.Refused), string(tocsin.NoEdit):
+		l.let() // the credential works
+	}
 	l.trouble = r.Why
 	if err := l.outcome(ctx, r); err != nil {
 		return err
@@ -266,7 +282,7 @@ func (l *lane) complain(ctx context.Context, r Record) {
 	case r.Kind == Parked:
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert is parked: %s. Mend it, then: tocsin delivery replay %s", l.dest.Name, r.Why, r.Delivery))
 		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s): %s. They are kept: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, r.Why))
-	case r.Verdict == string(tocsin.Install) || r.Kind == Retried && r.Attempt >= 4:
+	case r.Kind == Retried && r.Attempt >= 4 && r.Verdict != string(tocsin.Install):
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: alerts are waiting since %s: %s", l.dest.Name, r.Since.Format(time.RFC3339), r.Why))
 	}
 }

@@ -209,8 +209,11 @@ func (l *lane) step(ctx context.Context) error {
 // next is the call to make now, or else when to look again at the latest (zero
 // for never) and a channel that is closed when there are further events.
 func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, error) {
+	if shut := l.gates.shut(gateOf(l.dest)); !shut.IsZero() {
+		return nil, shut, nil, nil
+	}
 	if w := l.waiting; w != nil {
-		if time.Until(w.Next) > 0 && !(w.Verdict == string(tocsin.Install) && l.hurry.Swap(false)) {
+		if time.Until(w.Next) > 0 && !(w.Verdict == string(tocsin.Install) && (l.hurry.Swap(false) || l.gates.works(gateOf(l.dest)))) {
 			return nil, w.Next, nil, nil
 		}
 		if held, err := l.heldMeanwhile(ctx, *w); held || err != nil {
@@ -347,6 +350,9 @@ func (l *lane) nextEdit() (*job, time.Time) {
 		}
 	}
 	if first != "" && !time.Now().Before(due) {
+		if at := l.gates.take(gateOf(l.dest), tocsin.Edit, l.traits.EditEvery, l.traits.EditBurst); !at.IsZero() {
+			return nil, at
+		}
 		j := &job{act: tocsin.Edit, alert: first, event: l.dirty[first]}
 		if r := l.msgs[first].retry; r != nil {
 			j.rec = *r

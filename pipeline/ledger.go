@@ -124,8 +124,7 @@ func (r Record) after(err error, now time.Time) Record {
 		r.Next = now.Add(max(o.After, time.Second))
 		return r
 	case known && o.Verdict == tocsin.Install:
-		r.Attempt++
-		r.Next = now.Add(backoff(r.Attempt + 4)) // 16 s to 5 min: a person has to act
+		r.Next = now.Add(backoff(5)) // not an attempt: see gates
 		return r
 	case known && o.Verdict == tocsin.Withheld:
 		r.Next = now

@@ -147,6 +147,7 @@ func (r *reader) destination(name string, at, n ast.Node) {
 
 		"workspace": r.text(&d.Workspace),
 		"mention":   r.text(&d.Mention, isMention),
+		"owner_id":  r.text(&d.OwnerID, isPerson),
 	})
 	if shape(n) != aMapping {
 		return

@@ -68,6 +68,7 @@ type destinationAddCmd struct {
 	Owner string `placeholder:"MAIL" help:"Who hears when it fails."`
 
 	Workspace string `placeholder:"NAME" help:"Of kind slack, where the configuration has several."`
+	OwnerID   string `name:"owner-id" placeholder:"ID" help:"Of kind slack: the owner's id there, for a direct message."`
 	Mention   string `placeholder:"GROUP" help:"Of kind slack: the user group that urgent alerts mention, by its id, or here."`
 	changer
 }
@@ -85,7 +86,7 @@ func (c destinationAddCmd) Run(a *app) error {
 		return usageError(fmt.Errorf("destination %s: %w", c.Name, err))
 	}
 	return a.change("destination", c.Name, "added", func(l *pipeline.Logs) error {
-		d := tocsin.Destination{Name: c.Name, Kind: c.Kind, To: c.To, Owner: c.Owner, Workspace: c.Workspace, Mention: c.Mention}
+		d := tocsin.Destination{Name: c.Name, Kind: c.Kind, To: c.To, Owner: c.Owner, Workspace: c.Workspace, Mention: c.Mention, OwnerID: c.OwnerID}
 		return l.SetDestination(a.ctx, pipeline.Edit{By: by}, d)
 	})
 }
@@ -114,6 +115,11 @@ func (c destinationAddCmd) check(a *app) error {
 	if c.Mention != "" {
 		if err := isMention(c.Mention); err != nil {
 			return fmt.Errorf("--mention: %w", err)
+		}
+	}
+	if c.OwnerID != "" {
+		if err := notifiers.CheckPerson(c.OwnerID); err != nil {
+			return fmt.Errorf("--owner-id: %w", err)
 		}
 	}
 	cfg, err := a.look()

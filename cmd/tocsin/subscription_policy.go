@@ -156,3 +156,5 @@ func (r *reader) checkPolicy(n ast.Node, s tocsin.Subscription) {
 }
 
 func isMention(s string) error { return notifiers.CheckMention(s) }
+
+func isPerson(s string) error { return notifiers.CheckPerson(s) }
