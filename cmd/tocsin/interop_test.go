@@ -43,6 +43,7 @@ func TestInterop(t *testing.T) {
 	}{
 		{"mail", tryPostfix},
 		{"slack", trySlackEmulator},
+		{"slacktypes", trySlackTypes},
 		{"nats", tryNATS},
 		{"cluster", tryCluster},
 		{"backup", tryBackupAcross},
