@@ -199,7 +199,7 @@ func terms(spans []tocsin.Span) []string {
 }
 
 func withCountry(c tocsin.Copy) string {
-	name := flat(cmp.Or(c.Publisher, c.Source, "unknown source"))
+	name := cmp.Or(flat(c.Publisher), flat(c.Source), "unknown source")
 	if country := flat(c.Country); country != "" {
 		name += " (" + country + ")"
 	}

@@ -195,6 +195,13 @@ func TestLinksLeadWherePeopleMayGo(t *testing.T) {
 		"":                              "",
 		"https://x.example/a|b>c<d":     "https://x.example/a%7Cb%3Ec%3Cd",
 		"https://x.example/" + strings.Repeat("a", 3000): "",
+		"http://127.0.0.1:8080/a":                        "http://127.0.0.1:8080/a",
+		"http://[2001:db8::1]/":                          "http://[2001:db8::1]/",
+		"http://例え.example/":                             "http://%E4%BE%8B%E3%81%88.example/",
+		"https://mfa\u200b.example/":                     "", // beside it stood mfa.example
+		"https://mfa.example\u202e/":                     "",
+		"https://<!channel>/":                            "",
+		"https://a&b/":                                   "",
 	} {
 		if got := link(in); got != want {
 			t.Errorf("link(%q) = %q, want %q", in, got, want)

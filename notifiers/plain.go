@@ -12,15 +12,16 @@ import (
 )
 
 // invisible reports whether r can hide or reorder what stands beside it:
-// bidirectional controls, zero-width characters and tags.
+// bidirectional controls, zero-width and format characters, fillers and tags. Signs
+// that Unicode counts as formats and that are seen, such as ARABIC NUMBER SIGN, are not.
 func invisible(r rune) bool {
 	switch {
-	case r == 0x00AD, r == 0x061C, r == 0x115F, r == 0x1160, r == 0x180E, r == 0x3164, r == 0xFEFF, r == 0xFFA0:
-		return true
-	case r >= 0x200B && r <= 0x200F, r >= 0x202A && r <= 0x202E, r >= 0x2060 && r <= 0x206F, r >= 0xFFF0 && r <= 0xFFFB, r >= 0xE0000 && r <= 0xE0FFF:
+	case r < 0xAD:
+		return false
+	case r >= 0xE0000 && r <= 0xE0FFF:
 		return true
 	}
-	return false
+	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
 }
 
 // clean makes foreign text harmless to show: valid UTF-8, without invisible and
@@ -111,7 +112,7 @@ func joined(rs []run) string {
 // that end a link in some markup are percent-encoded.
 func link(u string) string {
 	p, err := url.Parse(strings.TrimSpace(u))
-	if err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Hostname() == "" || p.User != nil {
+	if err != nil || p.Scheme != "http" && p.Scheme != "https" || p.Hostname() == "" || !showable(p.Host) || p.User != nil {
 		return ""
 	}
 	var b strings.Builder
@@ -127,6 +128,12 @@ func link(u string) string {
 		return ""
 	}
 	return b.String()
+}
+
+// showable reports whether a host is seen as what it is: beside a link it stands for
+// where that leads.
+func showable(host string) bool {
+	return flat(host) == host && !strings.ContainsAny(host, " <>&|*~`\"'\\(){}^!#,;")
 }
 
 // maxLink is the longest link, in bytes, that a message carries: beyond it mail

@@ -203,14 +203,20 @@ func (s *slackNotifier) Prepare(ctx context.Context, d tocsin.Delivery) (Ready, 
 	if err := checkChannel(d.To.To); err != nil && !(d.Kind == tocsin.Notice && CheckPerson(d.To.To) == nil) {
 		return nil, &tocsin.Outcome{Verdict: tocsin.Gone, Err: err}
 	}
-	msg := slackMessageOf(d, time.Now())
-	if post := d.Kind == tocsin.Post || d.Kind == tocsin.Edit; post && s.buttons != nil && d.Alert.Into == "" {
-		msg.blocks = append(msg.blocks, slack.NewActionBlock("", s.buttons(d.Alert.ID)...))
-	}
+	msg := slackShown(d, time.Now(), s.buttons)
 	if err := s.warm(ctx); err != nil {
 		return nil, err
 	}
 	return &slackReady{s, d, msg}, nil
+}
+
+// slackShown is d as it goes to Slack, with what people can press.
+func slackShown(d tocsin.Delivery, now time.Time, buttons func(alert string) []slack.BlockElement) slackMessage {
+	msg := slackMessageOf(d, now)
+	if post := d.Kind == tocsin.Post || d.Kind == tocsin.Edit; post && buttons != nil && d.Alert.Into == "" {
+		msg.blocks = append(msg.blocks, slack.NewActionBlock("", buttons(d.Alert.ID)...))
+	}
+	return msg
 }
 
 func (r *slackReady) Close() {}
