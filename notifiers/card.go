@@ -74,7 +74,7 @@ func newCard(d tocsin.Delivery, now time.Time) card {
 	c.Revised = revised(a)
 	c.Withdrawn = withdrawn(a.Copies)
 	if ack := a.Acknowledged; ack.By != "" {
-		c.Taken = "acknowledged by " + person(ack.By) + ", " + stamp(ack.At)
+		c.Taken = "acknowledged by " + whoDid(ack.By) + ", " + stamp(ack.At)
 	}
 	if first.Page == tocsin.PagePDF {
 		c.Unread = "PDF not read: matched by what the source says of it"
@@ -125,9 +125,9 @@ func changed(changes []tocsin.Change) string {
 
 const maxChange = 80
 
-// person is who did something, as people call each other: of slack:<team>:<user>
+// whoDid is who did something, as people call each other: of slack:<team>:<user>
 // the user.
-func person(by string) string {
+func whoDid(by string) string {
 	if user, ok := strings.CutPrefix(by, "slack:"); ok {
 		_, user, _ = strings.Cut(user, ":")
 		return "Slack user " + flat(user)
