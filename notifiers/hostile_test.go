@@ -81,8 +81,11 @@ func TestTheJudgeOfHostileAlertsFinds(t *testing.T) {
 	}
 	long := strings.Repeat("a", 3001)
 	for _, m := range [][2]string{
-		{long, `[{"type":"divider"}]`}, {"", `[{"type":"divider"}]`}, {"a", `[{"type":"section","text":{"type":"mrkdwn","text":"<!here>"}}]`},
-		{"a", `[{"type":"header","text":{"type":"plain_text","text":"<!here>"}}]`}, {"a", `[{"type":"context","elements":[{"type":"mrkdwn","text":"*a*"}]}]`},
+		{long, `[{"type":"divider"}]`},
+		{"", `[{"type":"divider"}]`},
+		{"a", `[{"type":"section","text":{"type":"mrkdwn","text":"<!here>"}}]`},
+		{"a", `[{"type":"header","text":{"type":"plain_text","text":"<!here>"}}]`},
+		{"a", `[{"type":"context","elements":[{"type":"mrkdwn","text":"*a*"}]}]`},
 		{"a", `[{"type":"section","text":{"type":"mrkdwn","text":"` + long + `"}}]`},
 	} {
 		if (judge{kind: tocsin.Post, marked: true}).message(m[0], []byte(m[1])) == "" {
