@@ -20,7 +20,8 @@ import (
 var demoSite []byte
 
 type demoCmd struct {
-	Once bool `help:"End when everything is delivered; succeed only if exactly the expected alerts came out."`
+	Once  bool `help:"End when everything is delivered; succeed only if exactly the expected alerts came out."`
+	Slack bool `help:"Play a conversation in a Slack workspace of our own instead, and print it: no account is needed."`
 }
 
 func (demoCmd) Help() string {
@@ -39,6 +40,9 @@ const (
 )
 
 func (c demoCmd) Run(a *app) (err error) {
+	if c.Slack {
+		return c.slack(a)
+	}
 	var st site
 	if err := yaml.Unmarshal(demoSite, &st); err != nil {
 		return fmt.Errorf("read the bundled site: %w", err)

@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 
 	"tocsin/pipeline/watchlist/watchlisttest": {"tocsin", "tocsin/pipeline/watchlist/words"},
 	"tocsin/cmd/tocsin": {
-		"tocsin", "tocsin/feeds", "tocsin/feeds/fetch", "tocsin/notifiers", "tocsin/notifiers/slackapp",
+		"tocsin", "tocsin/feeds", "tocsin/feeds/fetch", "tocsin/notifiers", "tocsin/notifiers/slackapp", "tocsin/notifiers/notifiertest",
 		"tocsin/pipeline", "tocsin/pipeline/watchlist", "tocsin/pipeline/watchlist/engine", "tocsin/pipeline/watchlist/words", "tocsin/pipeline/fold",
 	},
 }
@@ -124,6 +124,23 @@ func clockUses(t *testing.T, name, text string) []string {
 	return uses
 }
 
+// TestOnlyTheDemonstrationKnowsCounterparts keeps what is made for tests out of the
+// service.
+func TestOnlyTheDemonstrationKnowsCounterparts(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files: %v", err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") || strings.HasPrefix(name, "demo_slack") {
+			continue
+		}
+		if text, err := os.ReadFile(name); err != nil || strings.Contains(string(text), `"tocsin/notifiers/notifiertest"`) {
+			t.Errorf("%s knows notifiertest, which is for demo_slack*.go and tests (%v)", name, err)
+		}
+	}
+}
+
 func TestEveryPackageSaysWhatItPromises(t *testing.T) {
 	for _, p := range listPackages(t, "linux") {
 		if p.Doc == "" {
@@ -140,7 +157,7 @@ func TestImportRuleSeesEachBreach(t *testing.T) {
 		{"tocsin/feeds", "tocsin/pipeline", "tocsin/feeds imports tocsin/pipeline: the arrow points the other way"},
 		{"tocsin/notifiers", "github.com/nats-io/nats.go/jetstream", "tocsin/notifiers imports github.com/nats-io/nats.go/jetstream: only tocsin/pipeline may"},
 		{"tocsin/cmd/tocsin", "github.com/nats-io/nats.go", "tocsin/cmd/tocsin imports github.com/nats-io/nats.go: only tocsin/pipeline may"},
-		{"tocsin/cmd/tocsin", "tocsin/notifiers/notifiertest", "tocsin/cmd/tocsin imports tocsin/notifiers/notifiertest: the arrow points the other way"},
+		{"tocsin/notifiers", "tocsin/notifiers/notifiertest", "tocsin/notifiers imports tocsin/notifiers/notifiertest: the arrow points the other way"},
 		{"tocsin/pipeline/fold", "net/http", "tocsin/pipeline/fold imports net/http: it is pure"},
 		{"tocsin/pipeline/watchlist", "os", "tocsin/pipeline/watchlist imports os: it is pure"},
 	} {
