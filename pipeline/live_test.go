@@ -10,7 +10,7 @@ import (
 	"tocsin"
 )
 
-var full = strings.Repeat("The ministers condemned the transfer of missiles in the strongest terms. ", 10)
+var full = strings.Repeat("The ministers of Japan condemned the transfer of 36 missiles to Norvik on 12 May in the strongest terms. ", 10)
 
 func paged(it tocsin.Item, text string) tocsin.Item {
 	it.Page = &tocsin.Page{State: tocsin.PageRead, At: time.Now().UTC(), Text: text}
