@@ -114,6 +114,7 @@ type relay struct {
 
 type call struct {
 	method, auth string
+	body, reply  string
 	form         url.Values
 	cut          bool
 	answer       struct {
@@ -139,7 +140,7 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	c := call{method: filepath.Base(q.URL.Path), auth: q.Header.Get("Authorization")}
+	c := call{method: filepath.Base(q.URL.Path), auth: q.Header.Get("Authorization"), body: string(body), reply: string(answer)}
 	c.form, _ = url.ParseQuery(string(body))
 	_ = json.Unmarshal(answer, &c.answer)
 	r.mu.Lock()
