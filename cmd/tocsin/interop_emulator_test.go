@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -89,6 +90,36 @@ watchlists: {other: {query: embargo}}
 		}
 	}
 	t.Logf("calls: %v", count)
+	proved(t, "../../notifiers/notifiertest/testdata/answers.tsv", wire.shapes(t))
+}
+
+// tells are the methods whose answers tocsin reads.
+var tells = map[string]bool{
+	"auth.test": true, "chat.postMessage": true, "chat.update": true, "conversations.history": true, "conversations.replies": true,
+	"conversations.info": true, "conversations.members": true, "views.open": true, "views.update": true, "views.publish": true,
+}
+
+// shapes are the places of what the emulator answered and the type of what stands
+// there, a method, a place and a type a line.
+func (r *relay) shapes(t *testing.T) string {
+	t.Helper()
+	seen := map[string]bool{}
+	said := r.said("")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range append(said, r.looks...) {
+		var v any
+		if !c.answer.OK || !tells[c.method] {
+			continue
+		}
+		if err := json.Unmarshal([]byte(c.reply), &v); err != nil {
+			t.Fatalf("%s: %v", c.method, err)
+		}
+		for place, kind := range notifiertest.Places(v) {
+			seen[c.method+"\t"+place+"\t"+kind] = true
+		}
+	}
+	return strings.Join(slices.Sorted(maps.Keys(seen)), "\n") + "\n"
 }
 
 // makesWatchlist fills in the form, sees what it would have found, and saves it.

@@ -110,6 +110,7 @@ type relay struct {
 	mu    sync.Mutex
 	cutAt string
 	calls []call
+	looks []call // of the test itself
 }
 
 type call struct {
@@ -190,6 +191,11 @@ func (r *relay) ask(t *testing.T, method string, form url.Values, into any) {
 	if err := json.Unmarshal(answer, into); err != nil {
 		t.Fatalf("%s: %v in %s", method, err, answer)
 	}
+	look := call{method: method, reply: string(answer)}
+	_ = json.Unmarshal(answer, &look.answer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks = append(r.looks, look)
 }
 
 func (r *relay) channel(t *testing.T, name string) string {
