@@ -110,10 +110,12 @@ type relay struct {
 	mu    sync.Mutex
 	cutAt string
 	calls []call
+	looks []call // of the test itself
 }
 
 type call struct {
 	method, auth string
+	body, reply  string
 	form         url.Values
 	cut          bool
 	answer       struct {
@@ -139,7 +141,7 @@ func (r *relay) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	c := call{method: filepath.Base(q.URL.Path), auth: q.Header.Get("Authorization")}
+	c := call{method: filepath.Base(q.URL.Path), auth: q.Header.Get("Authorization"), body: string(body), reply: string(answer)}
 	c.form, _ = url.ParseQuery(string(body))
 	_ = json.Unmarshal(answer, &c.answer)
 	r.mu.Lock()
@@ -189,6 +191,11 @@ func (r *relay) ask(t *testing.T, method string, form url.Values, into any) {
 	if err := json.Unmarshal(answer, into); err != nil {
 		t.Fatalf("%s: %v in %s", method, err, answer)
 	}
+	look := call{method: method, reply: string(answer)}
+	_ = json.Unmarshal(answer, &look.answer)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.looks = append(r.looks, look)
 }
 
 func (r *relay) channel(t *testing.T, name string) string {

@@ -43,6 +43,7 @@ func TestInterop(t *testing.T) {
 	}{
 		{"mail", tryPostfix},
 		{"slack", trySlackEmulator},
+		{"slackapp", tryAppAtEmulator},
 		{"slacktypes", trySlackTypes},
 		{"bolt", tryBolt},
 		{"socketmode", trySocketMode},

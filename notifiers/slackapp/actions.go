@@ -140,7 +140,7 @@ func (a *App) acknowledge(ctx context.Context, p person, i interaction, alert st
 	if thread == "" || i.Container.Ephemeral {
 		return say("%s", text), nil
 	}
-	_, _, err = a.bot.PostMessageContext(ctx, i.Channel.ID, slack.MsgOptionTS(thread), slack.MsgOptionText(text, false), slack.MsgOptionDisableLinkUnfurl())
+	_, _, err = a.bot.PostMessageContext(ctx, i.Channel.ID, slack.MsgOptionTS(thread), slack.MsgOptionText(text, false), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
 	if err != nil {
 		return say("%s Others are not told in the thread: %s", text, esc(outcome(err).Error(), 300)), nil
 	}
