@@ -284,6 +284,9 @@ type Destination struct {
 	To    string `json:"to,omitempty"`    // channel id, mail address …, as the kind defines
 	Owner string `json:"owner,omitempty"` // mail address of the person who hears when it breaks
 
+	OwnerID string `json:"owner_id,omitempty"` // of kind slack: the owner's id there, U024BE7LH, for a direct message
+	Mention string `json:"mention,omitempty"`  // of kind slack: the user group that urgent alerts mention, by its id; "" or here is @here
+
 	Workspace string `json:"workspace,omitempty"` // of kind slack: the configuration's name for the workspace; "" where it has but one
 }
 
@@ -295,18 +298,29 @@ type Subscription struct {
 	From      uint64 `json:"from"`            // ALERTS' last sequence when it began
 	Until     uint64 `json:"until,omitempty"` // 0 while it lasts
 
-	Langs     []string `json:"langs,omitempty"`      // only statements published in one of these, BCP 47; what does not tell its language counts
-	Sources   []string `json:"sources,omitempty"`    // only by these: ids, or what ids begin with before a "-"
-	Countries []string `json:"countries,omitempty"`  // only by publishers of these, ISO 3166-1 alpha-2
-	MinCopies int      `json:"min_copies,omitempty"` // only once so many publishers that are wanted have published it; 0 is 1
-	Digest    string   `json:"digest,omitempty"`     // hourly, daily 08:00 or weekly mon 08:00, with an IANA zone or none; "" sends at once
-	Urgent    bool     `json:"urgent,omitempty"`     // it mentions people, and neither mutes nor quiet hours hold it
+	Langs     []string   `json:"langs,omitempty"`      // only statements published in one of these, BCP 47; what does not tell its language counts
+	Sources   []string   `json:"sources,omitempty"`    // only by these: ids, or what ids begin with before a "-"
+	Countries []string   `json:"countries,omitempty"`  // only by publishers of these, ISO 3166-1 alpha-2
+	MinCopies int        `json:"min_copies,omitempty"` // only once so many publishers that are wanted have published it; 0 is 1
+	Digest    string     `json:"digest,omitempty"`     // see ParseSchedule; "" sends at once
+	Quiet     string     `json:"quiet,omitempty"`      // see ParseHours: within them alerts are held, and told at their end; "" for none
+	Escalate  Escalation `json:"escalate,omitzero"`    // where its alerts go on to if nobody acknowledges them; zero for nowhere
+	FoldOver  int        `json:"fold_over,omitempty"`  // when more posts than this wait for the destination they are told in one digest; 0 is 20, negative is never
+	Urgent    bool       `json:"urgent,omitempty"`     // it mentions people, and neither mutes nor quiet hours hold it
+}
+
+// An Escalation sends an alert on to another destination if nobody has
+// acknowledged it so long after it was first sent, or tried to be sent.
+type Escalation struct {
+	After time.Duration `json:"after"` // at least a minute, at most a day
+	To    string        `json:"to"`    // Destination.Name
 }
 
 // Summary tells a subscriber what was already there when sources were read for
-// the first time or, with Muted, what was held while the subscription was muted.
+// the first time or, with Muted, what was held.
 type Summary struct {
 	Muted      bool     `json:"muted,omitempty"` // Matching and Newest are alerts that were held; nothing is said of sources
+	Held       string   `json:"held,omitempty"`  // with Muted, for what: mute, quiet, digest or fold; "" is a mute
 	Sources    int      `json:"sources"`         // watched
 	Answered   int      `json:"answered"`        // read at least once
 	Silent     []string `json:"silent"`          // publishers that did not answer, in order
@@ -339,6 +353,8 @@ type Delivery struct {
 	Ref      string    // for Edit and Update: the id that Send gave for the message to change; for Reply: of the one to answer, or "" if that is gone
 	Since    time.Time // when the first attempt was decided: the mail's Date, and the look-up's start
 	NotAfter time.Time // no byte of the message may leave after this; zero means no bound
+	Urgent   bool      // people are to be called: by a mention of To.Mention, by the marks of a mail
+	Note     string    // why it comes here, or now, although it need not have; "" where that is plain
 	Late     string    // why it is sent more than a minute after it was seen; "" if it is not
 	Repeat   bool      // an earlier attempt may have arrived: say so in the message
 }

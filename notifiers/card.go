@@ -74,7 +74,7 @@ func newCard(d tocsin.Delivery, now time.Time) card {
 	c.Revised = revised(a)
 	c.Withdrawn = withdrawn(a.Copies)
 	if ack := a.Acknowledged; ack.By != "" {
-		c.Taken = "acknowledged by " + person(ack.By) + ", " + stamp(ack.At)
+		c.Taken = "acknowledged by " + whoDid(ack.By) + ", " + stamp(ack.At)
 	}
 	if first.Page == tocsin.PagePDF {
 		c.Unread = "PDF not read: matched by what the source says of it"
@@ -125,9 +125,9 @@ func changed(changes []tocsin.Change) string {
 
 const maxChange = 80
 
-// person is who did something, as people call each other: of slack:<team>:<user>
+// whoDid is who did something, as people call each other: of slack:<team>:<user>
 // the user.
-func person(by string) string {
+func whoDid(by string) string {
 	if user, ok := strings.CutPrefix(by, "slack:"); ok {
 		_, user, _ = strings.Cut(user, ":")
 		return "Slack user " + flat(user)
@@ -253,6 +253,16 @@ func watching(s tocsin.Summary, now time.Time) string {
 // heldBack is the sentence for what was held while subscriptions were muted.
 func heldBack(s tocsin.Summary, now time.Time) string {
 	text := count(s.Matching, "alert was", "alerts were") + " held while muted"
+	switch s.Held {
+	case "digest":
+		text = count(s.Matching, "alert", "alerts")
+	case "quiet":
+		text = count(s.Matching, "alert was", "alerts were") + " held over quiet hours"
+	case "fold":
+		text = count(s.Matching, "alert", "alerts") + " at once"
+	case "away":
+		text = count(s.Matching, "alert", "alerts") + " missed while this channel could not be reached"
+	}
 	if len(s.Newest) > 0 {
 		text += ", newest " + ago(now, dated(s.Newest[0]))
 	}
@@ -339,10 +349,16 @@ type newest struct {
 	Title, Source, When, Link, Host string
 }
 
+// heldHeading is what stands above a Summary of what was held, by its Held.
+var heldHeading = map[string]string{
+	"": "held while muted", "mute": "held while muted", "quiet": "held over quiet hours",
+	"digest": "digest", "fold": "many alerts at once", "away": "missed alerts",
+}
+
 func newDigest(s tocsin.Summary, now time.Time) digest {
 	d := digest{Heading: "tocsin is watching", Sentence: watching(s, now), Watchlists: listed(flats(s.Watchlists), maxList), Silent: silent(s)}
 	if s.Muted {
-		d.Heading = "held while muted"
+		d.Heading = heldHeading[s.Held]
 	}
 	for _, a := range s.Newest[:min(len(s.Newest), 5)] {
 		n := newest{Title: titleOf(a), When: ago(now, dated(a))}

@@ -56,6 +56,10 @@ func (n *emailNotifier) message(d tocsin.Delivery, now time.Time) (*mail.Msg, er
 	m.FromMailAddress(n.from)
 	m.ToMailAddress(&netmail.Address{Address: d.To.To})
 	subject = short(flat(subject), maxSubject)
+	if d.Urgent {
+		subject = urgentMark + subject // on all that is sent about the alert: readers thread by the subject
+	}
+	markUrgent(m, d)
 	if d.Kind == tocsin.Reply {
 		subject = "Re: " + subject
 		if messageRef.MatchString(d.Ref) {
@@ -101,6 +105,7 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 		p.Lead = newReply(d).text()
 	}
 	p.Heading, p.Excerpt = c.Title, c.Excerpt
+	p.fact("Note", urgentNote(d), "")
 	p.fact("Source", c.Source, "")
 	p.fact("Times", strings.Join(c.Times, " · "), "")
 	for _, m := range c.Matched {

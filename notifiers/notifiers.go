@@ -60,11 +60,15 @@ type Checker interface {
 // A Kind is a way of reaching people. It is one file and one word in Kinds.
 type Kind struct {
 	Name    string
-	Edits   bool                  // messages can be changed: the kind takes tocsin.Edit and tocsin.Update
-	Threads bool                  // messages stand beneath others: the kind takes every tocsin.Reply
-	Answers bool                  // a message can refer to an earlier one: the kind takes what people must not miss as tocsin.Reply
-	Every   time.Duration         // between messages to one destination in the long run; 0 means no limit
-	Burst   int                   // messages that may go at once; 0 where Every is 0
+	Edits   bool          // messages can be changed: the kind takes tocsin.Edit and tocsin.Update
+	Threads bool          // messages stand beneath others: the kind takes every tocsin.Reply
+	Answers bool          // a message can refer to an earlier one: the kind takes what people must not miss as tocsin.Reply
+	Every   time.Duration // between messages to one destination in the long run; 0 means no limit
+	Burst   int           // messages that may go at once; 0 where Every is 0
+
+	EditEvery time.Duration // between edits to all destinations of one workspace; 0 is no limit
+	EditBurst int           // edits that may go at once; 0 where EditEvery is 0
+
 	CheckTo func(to string) error // is this an address of the kind? The error says how to write one
 
 	open func(Config) (Notifier, error) // nil, nil where the kind is not configured

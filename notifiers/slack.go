@@ -23,9 +23,9 @@ import (
 )
 
 // slackKind posts to channels by an app's bot token. Slack takes one message a
-// second and channel, and short bursts.
+// second and channel, and short bursts; 50 edits a minute and workspace.
 // Source: https://docs.slack.dev/apis/web-api/rate-limits
-var slackKind = Kind{Name: "slack", Edits: true, Threads: true, Answers: true, Every: time.Second, Burst: 3, CheckTo: checkChannel, open: openSlack}
+var slackKind = Kind{Name: "slack", Edits: true, Threads: true, Answers: true, Every: time.Second, Burst: 3, EditEvery: time.Minute / 50, EditBurst: 10, CheckTo: checkChannel, open: openSlack}
 
 // SlackConfig is the app that posts. A zero Token leaves the kind closed.
 type SlackConfig struct {
@@ -200,7 +200,7 @@ type slackReady struct {
 
 // Prepare renders d and opens a connection if none stands.
 func (s *slackNotifier) Prepare(ctx context.Context, d tocsin.Delivery) (Ready, error) {
-	if err := checkChannel(d.To.To); err != nil {
+	if err := checkChannel(d.To.To); err != nil && !(d.Kind == tocsin.Notice && CheckPerson(d.To.To) == nil) {
 		return nil, &tocsin.Outcome{Verdict: tocsin.Gone, Err: err}
 	}
 	msg := slackShown(d, time.Now(), s.buttons)

@@ -263,7 +263,7 @@ func slackMessageOf(d tocsin.Delivery, now time.Time) slackMessage {
 	if d.Kind == tocsin.Reply {
 		return slackReply(newReply(d), d.Repeat)
 	}
-	return slackAlert(newCard(d, now))
+	return slackAlert(newCard(d, now)).heading(d)
 }
 
 func slackAlert(c card) slackMessage {

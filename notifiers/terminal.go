@@ -50,6 +50,8 @@ type Line struct {
 	Text    string          `json:"text,omitempty"`
 	Late    string          `json:"late,omitempty"`
 	Repeat  bool            `json:"repeat,omitempty"`
+	Urgent  bool            `json:"urgent,omitempty"`
+	Note    string          `json:"note,omitempty"`
 }
 
 type terminal struct {
@@ -147,7 +149,7 @@ func (t *terminal) render(d tocsin.Delivery, now time.Time) string {
 	}
 	switch d.Kind {
 	case tocsin.Post:
-		return strings.Repeat("─", columns) + "\n" + note + t.card(newCard(d, now))
+		return strings.Repeat("─", columns) + "\n" + note + marked(d, t.card(newCard(d, now)))
 	case tocsin.Edit:
 		return t.growth(d)
 	case tocsin.Reply:
@@ -159,7 +161,7 @@ func (t *terminal) render(d tocsin.Delivery, now time.Time) string {
 }
 
 func jsonLine(d tocsin.Delivery, now time.Time) string {
-	l := Line{V: LineFormat, Kind: d.Kind, ID: d.ID, To: d.To.Name, At: now.UTC(), Text: d.Text, Late: d.Late, Repeat: d.Repeat}
+	l := Line{V: LineFormat, Kind: d.Kind, ID: d.ID, To: d.To.Name, At: now.UTC(), Text: d.Text, Late: d.Late, Repeat: d.Repeat, Urgent: d.Urgent, Note: d.Note}
 	switch d.Kind {
 	case tocsin.Post, tocsin.Edit:
 		l.Alert = &d.Alert

@@ -45,13 +45,14 @@ type posted struct {
 
 // A page is one alert in the book.
 type page struct {
-	alert   tocsin.Alert
-	added   []uint64 // the sequence of the event that added alert.Matches[i]
-	first   uint64   // the sequence of its first event
-	last    uint64   // of its events
-	earlier bool     // it opened on what was stored earlier
-	split   bool     // a person parted it from another
-	kin     []string // alerts that were merged into it or parted from it, see Event.With
+	alert     tocsin.Alert
+	added     []uint64 // the sequence of the event that added alert.Matches[i]
+	first     uint64   // the sequence of its first event
+	last      uint64   // of its events
+	earlier   bool     // it opened on what was stored earlier
+	escalated []string // destinations that it went on to
+	split     bool     // a person parted it from another
+	kin       []string // alerts that were merged into it or parted from it, see Event.With
 }
 
 func newBook(from uint64, log *slog.Logger) *book {
@@ -177,12 +178,16 @@ func (b *book) write(seq uint64, ev Event) {
 	}
 	p.add(seq, ev)
 	p.takeFacets(ev.Facets)
-	if ev.Kind == Acknowledged {
+	if ev.Kind == Acknowledged || ev.Kind == Escalated {
 		return
 	}
 	b.items[itemKey{ev.Copy.Source, ev.Copy.Item}] = ev.Alert
 	if !ev.Sketch.IsZero() {
-		b.index.Add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
+		add := b.index.Add
+		if ev.Copy.Report {
+			add = b.index.AddReport
+		}
+		add(ev.Alert, fold.Member{Source: ev.Copy.Source, Item: ev.Copy.Item}, ev.Sketch, ev.Copy.Seen)
 	}
 }
 
@@ -210,6 +215,10 @@ func (p *page) addMatches(seq uint64, matches []tocsin.Match) {
 
 func (p *page) add(seq uint64, ev Event) {
 	p.last = seq
+	if ev.Kind == Escalated {
+		p.escalated = append(p.escalated, ev.To)
+		return
+	}
 	if ev.Kind == Acknowledged {
 		p.acknowledge(ev)
 		return
@@ -237,6 +246,9 @@ func (p *page) add(seq uint64, ev Event) {
 		seen := copies[i].Seen
 		if i == 0 && ev.Copy.Title != copies[0].Title {
 			p.unmarkTitle()
+		}
+		if i == 0 && ev.Excerpt != "" {
+			p.alert.Excerpt, p.alert.Marks = ev.Excerpt, ev.Marks
 		}
 		copies[i] = ev.Copy
 		copies[i].Seen = seen

@@ -169,6 +169,9 @@ func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, 
 		if merged := m.joins(p, it, ev); merged != nil {
 			return merged, m.book.last
 		}
+		if first := p.alert.First(); ev.Kind == Revised && len(matches) > 0 && first.Source == it.Source && first.Item == it.ID {
+			ev.Excerpt, ev.Marks = excerpt(it.Said(), allSpans(matches), len(ev.Copy.Title))
+		}
 		return ev, m.book.last
 	}
 	if d := m.fold(it, sketch); d.Kind == fold.Same || d.Kind == fold.Near && len(matches) > 0 {

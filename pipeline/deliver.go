@@ -16,6 +16,10 @@ func (l *lane) deliver(ctx context.Context, j job) error {
 	if err := l.bucket.wait(ctx); err != nil {
 		return err
 	}
+	if !l.gates.enter(gateOf(l.dest)) {
+		l.looked = l.through // what j is for has to be found again
+		return nil
+	}
 	r := j.rec
 	if r.Delivery == "" {
 		r = Record{Act: j.act, Alert: j.alert, Event: j.event, Since: time.Now().UTC(), From: j.from, Aloud: j.aloud}
@@ -139,6 +143,7 @@ func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error)
 			return d, err
 		}
 	}
+	l.call(r, &d)
 	if r.Act == tocsin.Reply {
 		return d, l.reply(ctx, r, &d)
 	}
@@ -185,10 +190,16 @@ func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, held := l.held[r.Delivery]
+	h, held := l.held[r.Delivery]
 	switch {
+	case ev.Kind == Escalated:
+		return "", nil // its note says it
 	case ev.Earlier:
 		return "earlier: found by a widened watchlist", nil
+	case held && h.For == forQuiet:
+		return "it came in quiet hours", nil
+	case held && h.For == forDigest:
+		return "it waited for a digest", nil
 	case held:
 		return "it was muted", nil
 	case l.trouble != "" || r.Attempt > 0:
@@ -202,6 +213,7 @@ func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {
 func (l *lane) sent(ctx context.Context, r Record, ref string) error {
 	r.Kind, r.At, r.Ref, l.trouble, l.unknown = Sent, time.Now().UTC(), cmp.Or(ref, r.Ref), "", false
 	l.observe(l.dest, r)
+	l.let()
 	if err := l.outcome(ctx, r); err != nil {
 		return err
 	}
@@ -236,24 +248,41 @@ func (l *lane) outcome(ctx context.Context, r Record) error {
 }
 
 func (l *lane) failed(ctx context.Context, r Record, err error) error {
+	wasAway := l.away != nil
 	r = r.after(err, time.Now().UTC())
+	switch r.Verdict {
+	case string(tocsin.Install):
+		l.refused(&r)
+	case string(tocsin.Rate):
+		if r.Act == tocsin.Edit { // of the method, not of the channel
+			l.gates.pauseAct(gateOf(l.dest), r.Act, time.Until(r.Next), l.traits.EditEvery, l.traits.EditBurst)
+		}
+		l.let()
+	case string(tocsin.Gone), string(tocsin.Refused), string(tocsin.NoEdit):
+		l.let() // the credential works
+	}
 	l.trouble = r.Why
 	if err := l.outcome(ctx, r); err != nil {
 		return err
 	}
 	l.observe(l.dest, r)
 	l.log.WarnContext(ctx, "delivery "+r.Kind, "delivery", r.Delivery, "alert", r.Alert, "attempt", r.Attempt, "wait", max(0, time.Until(r.Next)).Round(time.Second), "err", err)
-	l.complain(ctx, r)
+	if !wasAway || r.Verdict != string(tocsin.Gone) {
+		l.complain(ctx, r)
+	}
 	return nil
 }
 
 // complain tells people of a delivery that does not succeed by itself.
 func (l *lane) complain(ctx context.Context, r Record) {
 	switch {
+	case r.Verdict == string(tocsin.Gone):
+		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s cannot be reached: %s. Its alerts are kept, and sent when it can: it is tried now and then", l.dest.Name, r.Why))
+		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s %s): %s. They are kept: it is tried now and then, and when it works again one message says what was missed. Until then: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, l.dest.To, r.Why))
 	case r.Kind == Parked:
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert is parked: %s. Mend it, then: tocsin delivery replay %s", l.dest.Name, r.Why, r.Delivery))
 		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s): %s. They are kept: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, r.Why))
-	case r.Verdict == string(tocsin.Install) || r.Kind == Retried && r.Attempt >= 4:
+	case r.Kind == Retried && r.Attempt >= 4 && r.Verdict != string(tocsin.Install):
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: alerts are waiting since %s: %s", l.dest.Name, r.Since.Format(time.RFC3339), r.Why))
 	}
 }

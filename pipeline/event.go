@@ -35,8 +35,8 @@ type Event struct {
 	At       time.Time       `json:"at"`
 	Copy     tocsin.Copy     `json:"copy,omitzero"`
 	Matches  []tocsin.Match  `json:"matches,omitempty"` // that this event adds; spans in the item of Copy
-	Excerpt  string          `json:"excerpt,omitempty"` // with Opened
-	Marks    []tocsin.Span   `json:"marks,omitempty"`   // with Opened
+	Excerpt  string          `json:"excerpt,omitempty"` // with Opened, and with Revised of the first item
+	Marks    []tocsin.Span   `json:"marks,omitempty"`   // the same
 	Sketch   fold.Sketch     `json:"sketch,omitzero"`
 	Facets   tocsin.Facets   `json:"facets,omitzero"`    // that its text adds to those of the alert
 	Reason   string          `json:"reason,omitempty"`   // with Copied, Merged and Split: why; with Revised: what makes it material, and what else is to be said
@@ -49,6 +49,8 @@ type Event struct {
 	With     []string        `json:"with,omitempty"`     // alerts that were merged into it or parted from it: whoever reads it needs them too
 	Watch    uint64          `json:"watch,omitempty"`    // the WATCH sequence it was decided with
 	Earlier  bool            `json:"earlier,omitempty"`  // a person had what is stored matched again: see [Logs.ApplyEarlier]
+
+	To string `json:"to,omitempty"` // with Escalated: the destination that it goes on to
 
 	Round *Round `json:"round,omitempty"` // with Watching
 }

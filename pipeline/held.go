@@ -11,12 +11,14 @@ import (
 	"tocsin"
 )
 
-// While all subscriptions that an alert would come by are muted, the lane writes
-// held instead of calling the provider, and goes on. When the first of those
-// mutes ends it takes up what it held, in order and before anything newer: up to
-// fewHeld one by one, and more as one digest whose record names each of them. So
-// a death at any point leaves either a held record or an intent, and what was
-// held is sent once.
+// While all subscriptions that an alert would come by hold it, the lane writes
+// held instead of calling the provider, and goes on. When the first of them lets
+// go, because a mute or quiet hours end, it takes up what it held, in order and
+// before anything newer: up to fewHeld one by one, and more as one digest whose
+// record names each of them. What waits for a digest is told in one, however much
+// it is, once the lane has come to all that was there when it was due. So a death
+// at any point leaves either a held record or an intent, and what was held is sent
+// once.
 
 // fewHeld is how many alerts are posted one by one when a mute ends.
 const fewHeld = 5
@@ -30,17 +32,9 @@ type held struct {
 	Record
 }
 
-// unlessMuted is act, or Held while all of lists are muted.
-func (l *lane) unlessMuted(act string, lists []string) string {
-	if l.view.muted(l.dest.Name, lists, time.Now()) {
-		return Held
-	}
-	return act
-}
-
-// hold records that what an event calls for waits for the end of a mute. An alert
-// that further watchlists match while it is held waits for the first of all their
-// mutes to end.
+// hold records that what an event calls for waits. An alert that further
+// watchlists match while it is held waits for the first of all their
+// subscriptions.
 func (l *lane) hold(ctx context.Context, ev posted, lists []string) error {
 	r := Record{Act: tocsin.Post, Alert: ev.Alert, Event: ev.seq, Seen: ev.Copy.Seen}
 	if ev.Kind == Watching {
@@ -54,7 +48,19 @@ func (l *lane) hold(ctx context.Context, ev posted, lists []string) error {
 		}
 		r, lists = h.Record, all
 	}
+	return l.holdPost(ctx, r, lists)
+}
+
+// holdPost records that a post, or the summary of a first reading, waits.
+func (l *lane) holdPost(ctx context.Context, r Record, lists []string) error {
+	if r.Act == tocsin.Post && r.Came.IsZero() {
+		var err error
+		if r.Came, err = l.came(ctx, r.Event); err != nil {
+			return err
+		}
+	}
 	r.Kind, r.Lists = Held, lists
+	r.For = l.view.free(l.dest.Name, lists, r.Came, time.Now()).what
 	return l.record(ctx, r)
 }
 
@@ -64,8 +70,9 @@ func union(a, b []string) []string {
 	return slices.Compact(out)
 }
 
-// mutedMeanwhile holds a post that waits for its next try if it is muted by now.
-func (l *lane) mutedMeanwhile(ctx context.Context, w Record) (bool, error) {
+// heldMeanwhile holds a post that waits for its next try if by now it is muted, in
+// quiet hours or for a digest.
+func (l *lane) heldMeanwhile(ctx context.Context, w Record) (bool, error) {
 	if w.Act != tocsin.Post {
 		return false, nil
 	}
@@ -73,58 +80,93 @@ func (l *lane) mutedMeanwhile(ctx context.Context, w Record) (bool, error) {
 		return false, err
 	}
 	lists := l.wanted(w.Alert, w.Event, l.book.matched(w.Alert, w.Event, l.view.subscribed(l.dest.Name, w.Event)))
-	if l.unlessMuted(w.Act, lists) != Held {
+	if l.unlessHeld(w.Act, lists) != Held {
 		return false, nil
 	}
-	w.Kind, w.Lists = Held, lists
-	return true, l.record(ctx, w)
+	return true, l.holdPost(ctx, w, lists)
 }
 
-// released is the call for what no mute holds any more, or else when the next
-// mute ends.
-func (l *lane) released(ctx context.Context) (*job, time.Time, error) {
-	l.unmuted = nil
+// released is the call for what nothing holds any more, or else what is due to be
+// told in a digest, and when the next is let go.
+func (l *lane) released(ctx context.Context) (j *job, due []Record, ends time.Time, err error) {
 	if len(l.held) == 0 {
-		return nil, time.Time{}, nil
+		l.unheld = nil
+		return nil, nil, time.Time{}, nil
+	}
+	if l.unheld != nil && len(l.freed) == 0 && (l.lookAt.IsZero() || time.Now().Before(l.lookAt)) {
+		select {
+		case <-l.unheld:
+		default:
+			return nil, nil, l.lookAt, nil // nothing changed since we looked
+		}
 	}
 	if err := l.current(ctx); err != nil {
-		return nil, time.Time{}, err
+		return nil, nil, time.Time{}, err
 	}
-	now := time.Now()
-	var ends time.Time
-	ends, l.unmuted = l.view.muteEnds(l.dest.Name, now)
-	var posts, all []Record
+	l.unheld = l.view.next()
+	l.freed, l.lookAt = l.letGo(time.Now())
+	var now []Record
+	for _, r := range l.freed {
+		switch {
+		case r.For != forDigest && r.For != forFold && (r.For != forAway || r.Act != tocsin.Post):
+			now = append(now, r)
+		case len(due) == 0 || r.For == due[0].For: // the others have their own
+			due = append(due, r)
+		}
+	}
+	if len(now) > 0 {
+		j, err = l.takeUp(ctx, now)
+	}
+	return j, due, l.lookAt, err
+}
+
+// letGo are the held records that nothing holds at a time, those for a digest with
+// For, in order, and when the next is let go.
+func (l *lane) letGo(now time.Time) (out []Record, ends time.Time) {
 	for _, h := range l.held {
-		if l.view.muted(l.dest.Name, h.Lists, now) {
+		var came time.Time
+		if h.Act == tocsin.Post {
+			if came = h.Came; came.IsZero() {
+				came = h.At
+			}
+		}
+		s := l.view.free(l.dest.Name, h.Lists, came, now)
+		if !s.until.IsZero() {
+			ends = sooner(ends, s.until)
 			continue
 		}
 		r := h.Record
-		r.Since = now.UTC()
-		if all = append(all, r); r.Act == tocsin.Post {
-			posts = append(posts, r)
+		if r.Since = now.UTC(); s.what == forDigest || r.For == forDigest {
+			r.For = s.what
 		}
+		out = append(out, r)
 	}
-	inOrder := func(a, b Record) int { return cmp.Compare(a.Event, b.Event) }
-	switch {
-	case len(all) == 0:
-		return nil, ends, nil
-	case len(posts) > fewHeld:
-		slices.SortFunc(posts, inOrder)
-		r := l.digestOf(posts[:min(len(posts), maxHeld)])
-		return &job{act: r.Act, event: r.Event, rec: r}, ends, nil
+	slices.SortFunc(out, func(a, b Record) int { return cmp.Compare(a.Event, b.Event) })
+	return out, ends
+}
+
+// takeUp is the call for what was let go, in order: the first, or a digest of many.
+func (l *lane) takeUp(ctx context.Context, all []Record) (*job, error) {
+	posts := slices.DeleteFunc(slices.Clone(all), func(r Record) bool { return r.Act != tocsin.Post })
+	if len(posts) > fewHeld {
+		return l.digestJob(posts), nil
 	}
-	first := slices.MinFunc(all, inOrder)
+	first := all[0]
 	if first.Act == tocsin.Reply {
-		j, err := l.heldReply(ctx, first)
-		return j, ends, err
+		return l.heldReply(ctx, first)
 	}
-	return &job{act: first.Act, alert: first.Alert, event: first.Event, rec: first}, ends, nil
+	return &job{act: first.Act, alert: first.Alert, event: first.Event, rec: first}, nil
+}
+
+func (l *lane) digestJob(posts []Record) *job {
+	r := l.digestOf(posts[:min(len(posts), maxHeld)])
+	return &job{act: r.Act, event: r.Event, rec: r}
 }
 
 // digestOf is a delivery that tells of posts that were held.
 func (l *lane) digestOf(posts []Record) Record {
 	last := posts[len(posts)-1]
-	r := Record{Act: tocsin.Digest, Event: last.Event, Since: last.Since}
+	r := Record{Act: tocsin.Digest, Event: last.Event, Since: last.Since, For: last.For}
 	for _, p := range posts {
 		r.Events, r.Lists = append(r.Events, p.Event), union(r.Lists, p.Lists)
 	}
@@ -136,11 +178,19 @@ func (l *lane) digestOf(posts []Record) Record {
 func (l *lane) keep(seq uint64, r Record) {
 	l.drop(r.Delivery)
 	l.held[r.Delivery] = held{seq, r}
+	if r.For == forFold {
+		l.folding++
+	}
+	l.unheld = nil
 }
 
 func (l *lane) drop(delivery string) {
-	if l.held[delivery].seq == l.firstHold {
+	h := l.held[delivery]
+	if h.seq == l.firstHold {
 		l.firstHold = 0
+	}
+	if h.For == forFold {
+		l.folding--
 	}
 	delete(l.held, delivery)
 }
@@ -162,7 +212,7 @@ func (l *lane) release(r Record) {
 
 // heldSummary is what the digest of what was held says.
 func (l *lane) heldSummary(ctx context.Context, r Record) (tocsin.Summary, error) {
-	s := tocsin.Summary{Muted: true, Watchlists: r.Lists, Matching: len(r.Events)}
+	s := tocsin.Summary{Muted: true, Held: r.For, Watchlists: r.Lists, Matching: len(r.Events)}
 	for _, seq := range slices.Backward(r.Events[max(0, len(r.Events)-newestInSummary):]) {
 		ev, err := l.event(ctx, seq)
 		if err != nil {

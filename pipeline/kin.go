@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"tocsin"
 	"tocsin/pipeline/fold"
@@ -236,11 +237,18 @@ func (p *page) takeFacets(f tocsin.Facets) {
 	}
 	have.Signed = max(have.Signed, f.Signed)
 	if len(f.Resolutions) > 0 {
-		have.Resolutions = union(have.Resolutions, f.Resolutions)
+		have.Resolutions = dated(union(have.Resolutions, f.Resolutions))
 	}
 	if len(f.Systems) > 0 {
 		have.Systems = union(have.Systems, f.Systems)
 	}
+}
+
+// dated leaves out resolutions without a year that are there with one.
+func dated(resolutions []string) []string {
+	return slices.DeleteFunc(slices.Clone(resolutions), func(r string) bool {
+		return slices.ContainsFunc(resolutions, func(x string) bool { return strings.HasPrefix(x, r+" (") })
+	})
 }
 
 // lackingFacets are those of a text that the alert does not have.

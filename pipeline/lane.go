@@ -52,9 +52,15 @@ type lane struct {
 	waiting   *Record             // a post or digest that failed and is due at Next
 	replays   []string            // deliveries that a person wants again
 	parked    map[string]Record   // by delivery
-	held      map[string]held     // by delivery; what waits for the end of a mute
+	held      map[string]held     // by delivery; what waits for the end of a mute or quiet hours, or for a digest
 	firstHold uint64              // the first seq in held; 0 if it has to be looked for
-	unmuted   <-chan struct{}     // closed when WATCH moves; nil if nothing is held
+	unheld    <-chan struct{}     // closed when WATCH moves; nil if what is held has to be looked through
+	freed     []Record            // of what is held, what nothing holds any more, when we last looked
+	lookAt    time.Time           // when the next of it is let go; zero for never
+	folding   int                 // how many of what is held wait to be told in one digest because they are many
+	away      *Record             // the delivery that found the destination away; nil if it is there
+	tried     map[string]Record   // by alert: the first attempt at a post that may have to be escalated
+	digested  time.Time           // when the last digest was made up
 	trouble   string              // why the last attempt failed, for the next message's Late
 	unknown   bool                // nobody classified why
 }
@@ -122,6 +128,9 @@ func (l *lane) run(ctx context.Context) error {
 // began. After an error it goes back there, because what was being done may not
 // be recorded: routing what is done already finds nothing to do.
 func (l *lane) begin(ctx context.Context) error {
+	if err := l.current(ctx); err != nil {
+		return err
+	}
 	if err := l.reload(ctx); err != nil {
 		return err
 	}
@@ -165,6 +174,10 @@ func (l *lane) step(ctx context.Context) error {
 	if l.open != nil {
 		return l.settle(ctx)
 	}
+	later, err := l.escalate(ctx)
+	if err != nil {
+		return err
+	}
 	j, due, moved, err := l.next(ctx)
 	if err != nil {
 		return err
@@ -172,6 +185,7 @@ func (l *lane) step(ctx context.Context) error {
 	if j != nil {
 		return l.deliver(ctx, *j)
 	}
+	due = sooner(due, later)
 	stale := l.recorded.Add(cursorAge)
 	if l.watermark() > l.through+cursorEvery || !time.Now().Before(stale) {
 		return l.record(ctx, Record{Kind: Cursor})
@@ -184,7 +198,7 @@ func (l *lane) step(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-moved:
-	case <-l.unmuted:
+	case <-l.unheld:
 	case <-l.wake:
 		return l.reload(ctx)
 	case <-timer.C:
@@ -195,11 +209,14 @@ func (l *lane) step(ctx context.Context) error {
 // next is the call to make now, or else when to look again at the latest (zero
 // for never) and a channel that is closed when there are further events.
 func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, error) {
+	if shut := l.gates.shut(gateOf(l.dest)); !shut.IsZero() {
+		return nil, shut, nil, nil
+	}
 	if w := l.waiting; w != nil {
-		if time.Until(w.Next) > 0 && !(w.Verdict == string(tocsin.Install) && l.hurry.Swap(false)) {
+		if time.Until(w.Next) > 0 && !(w.Verdict == string(tocsin.Install) && (l.hurry.Swap(false) || l.gates.works(gateOf(l.dest)))) {
 			return nil, w.Next, nil, nil
 		}
-		if muted, err := l.mutedMeanwhile(ctx, *w); muted || err != nil {
+		if held, err := l.heldMeanwhile(ctx, *w); held || err != nil {
 			return nil, time.Now(), nil, err
 		}
 		return &job{act: w.Act, alert: w.Alert, event: w.Event, rec: *w}, time.Time{}, nil, nil
@@ -215,7 +232,10 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 		}
 		l.replays = l.replays[1:]
 	}
-	free, ends, err := l.released(ctx)
+	if l.away != nil {
+		return l.nextAway(ctx)
+	}
+	free, digest, ends, err := l.released(ctx)
 	if free != nil || err != nil {
 		return free, time.Time{}, nil, err
 	}
@@ -223,15 +243,18 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 	if j != nil || err != nil {
 		return j, time.Time{}, nil, err
 	}
-	if more {
+	switch {
+	case more, l.unheld == nil && len(l.held) > 0: // something was held just now: see when that ends
 		return nil, time.Now(), moved, nil
+	case len(digest) > 0:
+		return l.digestJob(digest), time.Time{}, nil, nil
 	}
 	j, due, err := l.nextLater(ctx)
 	if err != nil {
 		return nil, time.Time{}, nil, err
 	}
-	if l.unmuted == nil && len(l.held) > 0 {
-		return j, time.Now(), moved, nil // something was held just now: see when that ends
+	if l.unheld == nil && len(l.held) > 0 {
+		return j, time.Now(), moved, nil // a reply was held just now
 	}
 	return j, sooner(due, ends), moved, nil
 }
@@ -268,9 +291,24 @@ func (l *lane) routed(ctx context.Context) (j *job, more bool, moved <-chan stru
 				return nil, false, nil, err
 			}
 		case tocsin.Post, tocsin.Digest:
+			if l.away != nil {
+				if err := l.holdAway(ctx, ev, act, lists); err != nil {
+					return nil, false, nil, err
+				}
+				continue
+			}
+			if crowd, err := l.crowds(ctx, ev, act, lists); crowd || err != nil {
+				if err != nil {
+					return nil, false, nil, err
+				}
+				continue
+			}
 			return &job{act: act, alert: ev.Alert, event: ev.seq}, false, nil, nil
 		case tocsin.Edit:
 			l.stale(ev.Alert, ev.seq)
+		}
+		if l.away != nil {
+			continue
 		}
 		if j, err := l.loudReply(ctx, ev.Alert); j != nil || err != nil {
 			return j, false, nil, err
@@ -312,6 +350,9 @@ func (l *lane) nextEdit() (*job, time.Time) {
 		}
 	}
 	if first != "" && !time.Now().Before(due) {
+		if at := l.gates.take(gateOf(l.dest), tocsin.Edit, l.traits.EditEvery, l.traits.EditBurst); !at.IsZero() {
+			return nil, at
+		}
 		j := &job{act: tocsin.Edit, alert: first, event: l.dirty[first]}
 		if r := l.msgs[first].retry; r != nil {
 			j.rec = *r
@@ -336,9 +377,13 @@ func (l *lane) current(ctx context.Context) error {
 
 // route says what an event calls for at this destination, and for which
 // watchlists: tocsin.Post, Edit or Digest, Held instead of the first and the last
-// while all of them are muted, or nothing. It notes what is to be told in a reply.
-// It depends only on ALERTS, WATCH, the ledger and, for mutes, the time.
+// while all of them hold it, or nothing. It notes what is to be told in a reply.
+// It depends only on ALERTS, WATCH, the ledger and, for what is held, the time.
 func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string, err error) {
+	if ev.Kind == Escalated {
+		act, err = l.routeEscalated(ctx, ev)
+		return act, nil, err
+	}
 	lists = l.view.subscribed(l.dest.Name, ev.seq)
 	if len(lists) == 0 {
 		return "", nil, nil
@@ -347,7 +392,7 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 		if l.told[ev.seq] || !ev.Round.First && l.book.summary(ev, lists).Matching == 0 {
 			return "", nil, nil
 		}
-		return l.unlessMuted(tocsin.Digest, lists), lists, nil
+		return l.unlessHeld(tocsin.Digest, lists), lists, nil
 	}
 	lists = l.book.matched(ev.Alert, ev.seq, lists)
 	if len(lists) == 0 {
@@ -373,7 +418,7 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 	case m == nil && (ev.Kind == Merged || l.toldAsOlder(ev.Alert)):
 		return "", nil, nil
 	case m == nil:
-		return l.unlessMuted(tocsin.Post, lists), lists, nil
+		return l.unlessHeld(tocsin.Post, lists), lists, nil
 	}
 	l.owe(ev, m)
 	switch {

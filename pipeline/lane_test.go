@@ -52,7 +52,7 @@ func TestOutcomeDecidesWhatBecomesOfADelivery(t *testing.T) {
 		{"retry is tried again", tocsin.Outcome{Verdict: tocsin.Retry}, 4, time.Minute, []string{"one", "two"}, []string{"post sent", "post sent"}, 6},
 		{"retry gives up when told", tocsin.Outcome{Verdict: tocsin.Retry, Tries: 3}, 3, time.Minute, []string{"two"}, []string{"post parked", "post sent"}, 4},
 		{"installation holds", tocsin.Outcome{Verdict: tocsin.Install}, always, 6 * time.Hour, nil, []string{"post retry"}, 80},
-		{"gone is parked", tocsin.Outcome{Verdict: tocsin.Gone}, 1, time.Minute, []string{"two"}, []string{"post parked", "post sent"}, 2},
+		{"gone is parked, and tried seldom", tocsin.Outcome{Verdict: tocsin.Gone}, always, time.Hour, nil, []string{"post parked", "post held"}, 8},
 		{"refused is parked", tocsin.Outcome{Verdict: tocsin.Refused}, 1, time.Minute, []string{"two"}, []string{"post parked", "post sent"}, 2},
 		{"withheld goes at once", tocsin.Outcome{Verdict: tocsin.Withheld}, 2, time.Millisecond, []string{"one", "two"}, []string{"post sent", "post sent"}, 4},
 		{"a post that cannot be edited is parked", tocsin.Outcome{Verdict: tocsin.NoEdit}, 1, time.Minute, []string{"two"}, []string{"post parked", "post sent"}, 2},
@@ -234,7 +234,7 @@ func TestReplayTakesItsTurn(t *testing.T) {
 		r := newRig(t, t.TempDir(), missiles())
 		defer r.close()
 		r.cfg.Log = quiet
-		r.desk.answer = func(int, tocsin.Delivery) (bool, error) { return false, &tocsin.Outcome{Verdict: tocsin.Gone} }
+		r.desk.answer = func(int, tocsin.Delivery) (bool, error) { return false, &tocsin.Outcome{Verdict: tocsin.Refused} }
 		r.run()
 		r.say("parked")
 		r.desk.set(func(int, tocsin.Delivery) (bool, error) { return false, &tocsin.Outcome{Verdict: tocsin.Retry} })
@@ -266,7 +266,7 @@ func TestReplayDuringASendDoublesNothing(t *testing.T) {
 		r.desk.answer = func(n int, _ tocsin.Delivery) (bool, error) {
 			switch n {
 			case 1:
-				return false, &tocsin.Outcome{Verdict: tocsin.Gone}
+				return false, &tocsin.Outcome{Verdict: tocsin.Refused}
 			case 2:
 				return true, r.logs.ReplayDelivery(t.Context(), "desk", must(r.logs.Deliveries(t.Context()))[0].Delivery)
 			}

@@ -30,6 +30,9 @@ type Traits struct {
 	Answers bool          // what people must not miss is told in a further message that refers to the first
 	Every   time.Duration // between messages to one destination; 0 is no limit
 	Burst   int           // how many may go at once
+
+	EditEvery time.Duration // between edits in one workspace; 0 is no limit
+	EditBurst int           // how many of them may go at once
 }
 
 // lanes run one lane for each destination that this process owns.
@@ -54,6 +57,7 @@ type lanes struct {
 
 	traits Traits // of a lane's own kind; set in the copy that the lane holds
 
+	gates   *gates
 	mu      *sync.Mutex
 	running map[string]*lane
 }
@@ -106,6 +110,7 @@ func (ls *lanes) run(ctx context.Context, owned func() (func(shard int) bool, <-
 
 // hurry has the deliveries that wait for a person tried now.
 func (ls *lanes) hurry() {
+	ls.gates.openAll()
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, l := range ls.running {
@@ -158,7 +163,7 @@ func (ls *lanes) start(ctx context.Context, g *errgroup.Group, d tocsin.Destinat
 func newLane(ls *lanes, d tocsin.Destination) *lane {
 	return &lane{
 		lanes: ls, dest: d, subject: ledgerSubject(d.Name), wake: make(chan struct{}, 1),
-		msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, owing: map[string][]owed{}, parked: map[string]Record{}, held: map[string]held{},
+		msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, owing: map[string][]owed{}, parked: map[string]Record{}, held: map[string]held{}, tried: map[string]Record{},
 	}
 }
 

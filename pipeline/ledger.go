@@ -20,7 +20,7 @@ const (
 	Skipped = "skipped" // it need not be delivered: an edit of a message that is gone
 	Replay  = "replay"  // a person asked for a parked delivery to be tried again
 	Cursor  = "cursor"  // nothing was due up to Through
-	Held    = "held"    // it waits for the end of a mute
+	Held    = "held"    // it waits for the end of a mute or of quiet hours, or for a digest
 	Joined  = "joined"  // the message of Other, an alert that was merged, goes on as that of Alert
 )
 
@@ -54,14 +54,20 @@ type Record struct {
 	Root  bool   `json:"root,omitempty"`  // of a reply: the message or its thread is gone, so it stands by itself
 	Other string `json:"other,omitempty"` // Joined: the alert that the message was of
 
-	Lists   []string `json:"lists,omitempty"`   // Held: the watchlists whose mutes hold it; of a digest with Events, all of them
-	Events  []uint64 `json:"events,omitempty"`  // of a digest that tells of what was held: the Event of each
-	Holding uint64   `json:"holding,omitempty"` // the LEDGER sequence of the first record that is Held; 0 if none is
+	Lists   []string  `json:"lists,omitempty"`   // Held: the watchlists whose subscriptions hold it; of a digest with Events, all of them
+	Events  []uint64  `json:"events,omitempty"`  // of a digest that tells of what was held: the Event of each
+	Holding uint64    `json:"holding,omitempty"` // the LEDGER sequence of the first record that is Held; 0 if none is
+	For     string    `json:"for,omitempty"`     // Held, and of a digest with Events: what held it, see forMute; "" was a mute
+	Came    time.Time `json:"came,omitzero"`     // Held: the first digest after this tells of it
 }
 
 // format is the oldest format whose readers understand the record: older ones
-// would forget what is held, and take a reply for an edit.
+// would forget what is held, tell at once what waits for a digest, and take a reply
+// for an edit.
 func (r Record) format() int {
+	if r.For == forDigest || r.For == forAway {
+		return tocsin.Format
+	}
 	if r.Kind == Held || r.Events != nil || r.Holding != 0 || r.Act == tocsin.Reply || r.Kind == Joined {
 		return 2
 	}
@@ -118,8 +124,7 @@ func (r Record) after(err error, now time.Time) Record {
 		r.Next = now.Add(max(o.After, time.Second))
 		return r
 	case known && o.Verdict == tocsin.Install:
-		r.Attempt++
-		r.Next = now.Add(backoff(r.Attempt + 4)) // 16 s to 5 min: a person has to act
+		r.Next = now.Add(backoff(5)) // not an attempt: see gates
 		return r
 	case known && o.Verdict == tocsin.Withheld:
 		r.Next = now
@@ -134,7 +139,14 @@ func (r Record) after(err error, now time.Time) Record {
 		}
 		r.Root, r.Next = r.Aloud, now
 		return r
-	case known && (o.Verdict == tocsin.Gone || o.Verdict == tocsin.Refused || o.Verdict == tocsin.NoEdit):
+	case known && o.Verdict == tocsin.Gone:
+		r.Attempt++
+		r.Kind, r.Next = Parked, now.Add(probeAfter(r.Attempt, now.Sub(r.Since)))
+		if r.Act == tocsin.Edit || r.Act == tocsin.Reply {
+			r.Kind = Retried // it is due again when the destination is back
+		}
+		return r
+	case known && (o.Verdict == tocsin.Refused || o.Verdict == tocsin.NoEdit):
 		r.Kind = Parked
 		return r
 	}

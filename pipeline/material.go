@@ -9,6 +9,7 @@ import (
 
 	"tocsin"
 	"tocsin/pipeline/fold"
+	"tocsin/pipeline/watchlist/words"
 )
 
 // Material says what makes a revision one that people have to hear of: a number,
@@ -221,13 +222,13 @@ var negations = wordSet(
 
 // nameIn is the word if it is written as a name: with a capital inside a
 // sentence. Scripts without capitals tell of none.
-func nameIn(words []string, i int) string {
-	w := strings.TrimFunc(words[i], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+func nameIn(text []string, i int) string {
+	w := strings.TrimFunc(text[i], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	if first, _ := utf8.DecodeRuneInString(w); !unicode.IsUpper(first) {
 		return ""
 	}
-	if w == "" || i == 0 || strings.ContainsAny(words[i-1][len(words[i-1])-1:], ".!?:") {
+	if w == "" || i == 0 || strings.ContainsAny(text[i-1][len(text[i-1])-1:], ".!?:") {
 		return ""
 	}
-	return strings.ToLower(w)
+	return words.Fold(strings.ToLower(w)) // a mended accent is no other name
 }

@@ -244,7 +244,7 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 			logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, oldest: oldest, startedAt: time.Now(),
 			traitsOf: cfg.Traits, prepare: cfg.Prepare, find: cfg.Find,
 			report: cfg.Report, clear: cfg.Clear, tell: cfg.Tell, observe: cfg.Observe, nudge: cfg.Nudge, freeze: cfg.freeze,
-			mu: new(sync.Mutex), running: map[string]*lane{},
+			gates: &gates{}, mu: new(sync.Mutex), running: map[string]*lane{},
 		}
 		g.Go(func() error { return sending.hold(ctx, func() error { return ls.run(ctx, sending.owned) }) })
 		if cfg.Canary {

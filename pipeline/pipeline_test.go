@@ -134,7 +134,7 @@ func TestParkedDeliveryIsKeptAndReplayed(t *testing.T) {
 		r := newRig(t, t.TempDir(), missiles())
 		defer r.close()
 		r.desk.answer = func(int, tocsin.Delivery) (bool, error) {
-			return false, &tocsin.Outcome{Verdict: tocsin.Gone, Code: "is_archived"}
+			return false, &tocsin.Outcome{Verdict: tocsin.Refused, Code: "no_text"}
 		}
 		r.run()
 		r.put(item("fr", "1", "One", "missiles"))
@@ -158,7 +158,7 @@ func TestParkedDeliveryIsKeptAndReplayed(t *testing.T) {
 
 func TestOrderWithinADestinationIsTheOrderOfAlerts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		r := newRig(t, t.TempDir(), missiles())
+		r := newRig(t, t.TempDir(), planned(tocsin.Subscription{FoldOver: -1}))
 		defer r.close()
 		r.desk.rate = Traits{Every: time.Second, Burst: 3}
 		r.desk.answer = func(n int, _ tocsin.Delivery) (bool, error) {

@@ -23,6 +23,9 @@ type Delivered struct {
 	Record
 }
 
+// Waits reports whether it is held until the destination can be reached.
+func (d Delivered) Waits() bool { return d.Kind == Held && d.For == forAway }
+
 // Deliveries are all deliveries that the ledgers hold, in the order in which
 // they began.
 func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {

@@ -48,8 +48,13 @@ func (l *lane) apply(seq uint64, r Record) {
 	if r.Kind != Replay && r.Kind != Cursor && r.Kind != Joined {
 		l.open, l.waiting = nil, nil
 	}
+	l.attempted(r)
+	l.noteAway(r)
 	switch r.Kind {
 	case Intent:
+		if r.For == forDigest {
+			l.digested = later(l.digested, r.Since)
+		}
 		now := time.Now()
 		l.open, l.seenAt, l.ended = &r, now, later(r.At.Add(settleAfter), now.Add(settleStart))
 	case Retried:

@@ -112,7 +112,7 @@ func (l *lane) replyNow(ctx context.Context, alert string) (*job, error) {
 		return nil, err
 	}
 	lists := l.book.matched(alert, last, l.view.subscribed(l.dest.Name, last))
-	if l.unlessMuted(tocsin.Reply, lists) != Held {
+	if l.unlessHeld(tocsin.Reply, lists) != Held {
 		return j, nil
 	}
 	return nil, l.holdReply(ctx, *j, lists)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"tocsin"
 
@@ -32,6 +31,7 @@ type view struct {
 	dests   map[string]tocsin.Destination
 	sources map[string]map[string]tocsin.Source // by key, then by id
 	mutes   map[string]Muted                    // by "<watchlist>.<destination>"
+	plans   map[string]plan                     // the same: of the newest of its subscriptions
 
 	added, left map[string]tocsin.Source // by id: that people added, and those no longer in force
 	restocked   bool                     // added has changed
@@ -43,7 +43,7 @@ func newView(log *slog.Logger) *view {
 		log: log, report: func(string, string) {}, clear: func(string) {},
 		compiler: newCompiler(), moved: make(chan struct{}), now: newRuleset(),
 		subs: map[string][]tocsin.Subscription{}, dests: map[string]tocsin.Destination{},
-		sources: map[string]map[string]tocsin.Source{}, mutes: map[string]Muted{},
+		sources: map[string]map[string]tocsin.Source{}, mutes: map[string]Muted{}, plans: map[string]plan{},
 		added: map[string]tocsin.Source{}, left: map[string]tocsin.Source{},
 	}
 }
@@ -131,6 +131,7 @@ func (v *view) applySubscription(name string, w Watched) {
 		return s.Watchlist == list && (w.Subscription == nil || s.From == w.Subscription.From)
 	})
 	if w.Subscription != nil {
+		v.plans[name] = planOf(*w.Subscription)
 		for i, s := range subs {
 			if s.Watchlist == list && s.Until == 0 {
 				subs[i].Until = w.Subscription.From
@@ -211,34 +212,6 @@ func (v *view) started(to string) uint64 {
 		}
 	}
 	return from
-}
-
-// muted reports whether the subscriptions of a destination to all of lists are
-// muted at a time.
-func (v *view) muted(to string, lists []string, at time.Time) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, list := range lists {
-		if m, ok := v.mutes[list+"."+to]; !ok || !at.Before(m.Until) {
-			return false
-		}
-	}
-	return len(lists) > 0
-}
-
-// muteEnds is when the first of the mutes of a destination that are in force at a
-// time ends, zero if there are none, and a channel that is closed when WATCH
-// moves.
-func (v *view) muteEnds(to string, at time.Time) (time.Time, <-chan struct{}) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var first time.Time
-	for _, m := range v.mutes {
-		if m.To == to && at.Before(m.Until) && (first.IsZero() || m.Until.Before(first)) {
-			first = m.Until
-		}
-	}
-	return first, v.moved
 }
 
 func (v *view) destinations() (map[string]tocsin.Destination, <-chan struct{}) {

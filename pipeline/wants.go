@@ -111,15 +111,20 @@ func (l *Logs) SetSubscription(ctx context.Context, e Edit, s tocsin.Subscriptio
 	name := s.Watchlist + "." + s.To
 	key := "subscription." + name
 	begins := false
-	err := l.edit(ctx, key, []string{"watchlist." + s.Watchlist, "destination." + s.To}, func(w *Wanted, have Version) (Watched, error) {
+	err := l.edit(ctx, key, []string{"watchlist." + s.Watchlist, "destination.*"}, func(w *Wanted, have Version) (Watched, error) {
 		if err := e.check(w, "subscription", name, have); err != nil {
 			return Watched{}, err
+		}
+		if err := s.CheckPolicy(); err != nil {
+			return Watched{}, fmt.Errorf("subscribe %s to %s: %w", s.To, s.Watchlist, err)
 		}
 		switch {
 		case !w.Watchlists[s.Watchlist].lives():
 			return Watched{}, l.unknown(ctx, "watchlist", s.Watchlist)
 		case !w.Destinations[s.To].lives():
 			return Watched{}, l.unknown(ctx, "destination", s.To)
+		case s.Escalate.To != "" && !w.Destinations[s.Escalate.To].lives():
+			return Watched{}, l.unknown(ctx, "destination", s.Escalate.To)
 		case have.lives() && samePlan(*have.Subscription, s):
 			begins = false
 			return have.Watched, nil

@@ -146,6 +146,8 @@ func (r *reader) destination(name string, at, n ast.Node) {
 		"owner": r.text(&d.Owner, isAddress),
 
 		"workspace": r.text(&d.Workspace),
+		"mention":   r.text(&d.Mention, isMention),
+		"owner_id":  r.text(&d.OwnerID, isPerson),
 	})
 	if shape(n) != aMapping {
 		return
@@ -184,6 +186,7 @@ func (r *reader) subscription(n ast.Node, _ string) {
 	if slices.ContainsFunc(r.c.Subscriptions, func(o tocsin.Subscription) bool { return o.Watchlist == s.Watchlist && o.To == s.To }) {
 		r.fault(n, "the subscription of %q to %q is given twice", s.To, s.Watchlist)
 	}
+	r.checkPolicy(n, s)
 	r.c.Subscriptions = append(r.c.Subscriptions, s)
 	r.at("subscription."+s.Watchlist+"."+s.To, n)
 }

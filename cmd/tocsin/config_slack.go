@@ -155,6 +155,9 @@ func (r *reader) subscriptionKeys(s *tocsin.Subscription) keys {
 		"min_copies": r.number(&s.MinCopies, "a number from 1 to 200", func(n int) bool { return n >= 1 && n <= 200 }),
 		"digest":     r.text(&s.Digest, isDigest),
 		"urgent":     r.flag(&s.Urgent),
+		"quiet":      r.text(&s.Quiet),
+		"escalate":   r.escalation(&s.Escalate),
+		"fold_over":  r.foldOver(&s.FoldOver),
 	}
 }
 

@@ -37,14 +37,14 @@ slack:
   - {name: desk, token: {env: A}, app_token: {env: APP}}
   - {name: press, token: {env: B}}
 destinations: {duty: {kind: slack, to: C024BE91L, workspace: press}}
-subscriptions: [{watchlist: missile-transfer, to: duty, lang: [fr, en], from: [un], country: [FR], min_copies: 2, digest: daily 08:00, urgent: true}]`)
+subscriptions: [{watchlist: missile-transfer, to: duty, lang: [fr, en], from: [un], country: [FR], min_copies: 2, digest: daily 08:00}]`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if all := c.allWorkspaces(); len(all) != 2 || all[1].Name != "press" || all[1].hears() || c.Destinations[0].Workspace != "press" {
 		t.Errorf("two workspaces: %+v %+v", all, c.Destinations)
 	}
-	if s := c.Subscriptions[0]; s.MinCopies != 2 || s.Digest != "daily 08:00" || !s.Urgent || !slices.Equal(s.Langs, []string{"fr", "en"}) || !slices.Equal(s.Countries, []string{"FR"}) {
+	if s := c.Subscriptions[0]; s.MinCopies != 2 || s.Digest != "daily 08:00" || s.Urgent || !slices.Equal(s.Langs, []string{"fr", "en"}) || !slices.Equal(s.Countries, []string{"FR"}) {
 		t.Errorf("subscription: %+v", s)
 	}
 	c, err = loadSlack("slack: [{name: desk, token: {env: A}}]\ndestinations: {duty: {kind: slack, to: C024BE91L}}\noperators: [duty]")

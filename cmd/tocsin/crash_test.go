@@ -192,7 +192,7 @@ func (w *world) configure(site, api, mail string) {
 	}
 	b.WriteString("subscriptions:\n")
 	for i := range channels {
-		fmt.Fprintf(&b, "  - {watchlist: w%02d, to: c%02d}\n  - {watchlist: w%02d, to: m%02d}\n", i, i, i, i)
+		fmt.Fprintf(&b, "  - {watchlist: w%02d, to: c%02d, fold_over: never}\n  - {watchlist: w%02d, to: m%02d, fold_over: never}\n", i, i, i, i)
 	}
 	if err := os.WriteFile(filepath.Join(w.dir, "tocsin.yaml"), []byte(b.String()), 0o600); err != nil {
 		w.t.Fatal(err)

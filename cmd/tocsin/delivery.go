@@ -32,7 +32,7 @@ func (c deliveryListCmd) Run(a *app) error {
 		n := 0
 		for i := len(all) - 1; i >= 0 && (c.Limit == 0 || n < c.Limit); i-- {
 			d := all[i]
-			if c.Parked && d.Kind != pipeline.Parked {
+			if c.Parked && d.Kind != pipeline.Parked && !d.Waits() {
 				continue
 			}
 			n++

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,16 +44,17 @@ type expected struct {
 }
 
 func (e expected) String() string {
-	text := fmt.Sprintf("%s/%s, published by %d", e.Site, e.ID, e.Copies)
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("%s/%s, published by %d", e.Site, e.ID, e.Copies))
 	for _, part := range []struct {
 		how string
 		n   int
 	}{{"reported by", e.Reports}, {"changes:", e.Revised}, {"material:", e.Material}, {"withdrawn by", e.Withdrawn}} {
 		if part.n > 0 {
-			text += fmt.Sprintf(", %s %d", part.how, part.n)
+			text.WriteString(fmt.Sprintf(", %s %d", part.how, part.n))
 		}
 	}
-	return text
+	return text.String()
 }
 
 // A publisher serves the sites, each on a port of its own as each would have a host

@@ -68,6 +68,8 @@ type destinationAddCmd struct {
 	Owner string `placeholder:"MAIL" help:"Who hears when it fails."`
 
 	Workspace string `placeholder:"NAME" help:"Of kind slack, where the configuration has several."`
+	OwnerID   string `name:"owner-id" placeholder:"ID" help:"Of kind slack: the owner's id there, for a direct message."`
+	Mention   string `placeholder:"GROUP" help:"Of kind slack: the user group that urgent alerts mention, by its id, or here."`
 	changer
 }
 
@@ -84,7 +86,7 @@ func (c destinationAddCmd) Run(a *app) error {
 		return usageError(fmt.Errorf("destination %s: %w", c.Name, err))
 	}
 	return a.change("destination", c.Name, "added", func(l *pipeline.Logs) error {
-		d := tocsin.Destination{Name: c.Name, Kind: c.Kind, To: c.To, Owner: c.Owner, Workspace: c.Workspace}
+		d := tocsin.Destination{Name: c.Name, Kind: c.Kind, To: c.To, Owner: c.Owner, Workspace: c.Workspace, Mention: c.Mention, OwnerID: c.OwnerID}
 		return l.SetDestination(a.ctx, pipeline.Edit{By: by}, d)
 	})
 }
@@ -108,6 +110,16 @@ func (c destinationAddCmd) check(a *app) error {
 	if c.Owner != "" {
 		if err := isAddress(c.Owner); err != nil {
 			return fmt.Errorf("--owner: %w", err)
+		}
+	}
+	if c.Mention != "" {
+		if err := isMention(c.Mention); err != nil {
+			return fmt.Errorf("--mention: %w", err)
+		}
+	}
+	if c.OwnerID != "" {
+		if err := notifiers.CheckPerson(c.OwnerID); err != nil {
+			return fmt.Errorf("--owner-id: %w", err)
 		}
 	}
 	cfg, err := a.look()
@@ -158,6 +170,7 @@ func (c destinationHistoryCmd) Run(a *app) error { return a.history("destination
 type subscriptionCmd struct {
 	List    subscriptionListCmd    `cmd:"" help:"List which watchlists go where."`
 	Add     subscriptionAddCmd     `cmd:"" help:"Send the alerts of a watchlist to a destination, from now on."`
+	Set     subscriptionSetCmd     `cmd:"" help:"Change when and how it sends, from now on."`
 	Rm      subscriptionRmCmd      `cmd:"" help:"End one that was added."`
 	Mute    subscriptionMuteCmd    `cmd:"" help:"Hold its alerts for a time; they are delivered then."`
 	Unmute  subscriptionUnmuteCmd  `cmd:"" help:"Deliver what is held, and hold no more."`
@@ -204,7 +217,7 @@ func (subscriptionListCmd) Run(a *app) error {
 			}
 			continue
 		}
-		to := strings.Join(append([]string{s.To}, slackapp.Options(s.Subscription)...), " ")
+		to := strings.Join(slices.Concat([]string{s.To}, slackapp.Options(s.Subscription), policyText(s.Subscription)), " ")
 		fmt.Fprintf(t, "%s\tto %s\t%s\t%s\n", s.Watchlist, to, origin(v), say)
 	}
 	return t.Flush()
@@ -220,6 +233,7 @@ func (p pair) String() string { return p.Watchlist + " to " + p.To }
 
 type subscriptionAddCmd struct {
 	pair
+	policy
 	changer
 }
 
@@ -230,8 +244,12 @@ func (c subscriptionAddCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	s := tocsin.Subscription{Watchlist: c.Watchlist, To: c.To}
+	if err := c.apply(&s); err != nil {
+		return usageError(fmt.Errorf("subscription add: %w", err))
+	}
 	return a.change("subscription", c.String(), "added", func(l *pipeline.Logs) error {
-		return l.Subscribe(a.ctx, by, c.Watchlist, c.To)
+		return l.SetSubscription(a.ctx, pipeline.Edit{By: by, New: true}, s)
 	})
 }
 

@@ -43,6 +43,9 @@ func TestInterop(t *testing.T) {
 	}{
 		{"mail", tryPostfix},
 		{"slack", trySlackEmulator},
+		{"slacktypes", trySlackTypes},
+		{"bolt", tryBolt},
+		{"socketmode", trySocketMode},
 		{"nats", tryNATS},
 		{"cluster", tryCluster},
 		{"backup", tryBackupAcross},

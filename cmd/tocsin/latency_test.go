@@ -12,7 +12,7 @@ import (
 )
 
 func TestAStatementIsToldOfWithinItsInterval(t *testing.T) {
-	statements := 40
+	statements := 150
 	if n, _ := strconv.Atoi(os.Getenv("TOCSIN_STATEMENTS")); n > 0 {
 		statements = n
 	}

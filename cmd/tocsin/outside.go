@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -96,7 +97,7 @@ func (s *service) notifier(d tocsin.Destination) (notifiers.Notifier, error) {
 func (s *service) traits(kind string) pipeline.Traits {
 	k, _ := notifiers.KindOf(kind)
 	_, finds := s.outside.Load().notifiers[kind].(notifiers.Finder)
-	return pipeline.Traits{Edits: k.Edits, Finds: finds, Threads: k.Threads, Answers: k.Answers, Every: k.Every, Burst: k.Burst}
+	return pipeline.Traits{Edits: k.Edits, Finds: finds, Threads: k.Threads, Answers: k.Answers, Every: k.Every, Burst: k.Burst, EditEvery: k.EditEvery, EditBurst: k.EditBurst}
 }
 
 func (s *service) prepare(ctx context.Context, d tocsin.Delivery) (pipeline.Ready, error) {
@@ -166,33 +167,53 @@ func operatorDestinations(cfg *Config) []tocsin.Destination {
 // tellEvery is how often an owner hears of one destination.
 const tellEvery = time.Hour
 
-// tellOwner mails the owner of a destination that alerts do not reach it.
+// tellOwner tells the owner of a destination, by mail and where their id is known
+// by a direct message, that alerts do not reach it.
 func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text string) {
-	n := s.outside.Load().notifiers["email"]
-	if d.Owner == "" || n == nil || d.Kind == "email" && d.To == d.Owner {
+	var ways []tocsin.Destination
+	if d.Owner != "" && !(d.Kind == "email" && d.To == d.Owner) {
+		ways = append(ways, tocsin.Destination{Name: d.Name + "-owner", Kind: "email", To: d.Owner})
+	}
+	if d.OwnerID != "" && d.Kind == "slack" {
+		ways = append(ways, tocsin.Destination{Name: d.Name + "-owner", Kind: "slack", To: d.OwnerID, Workspace: d.Workspace})
+	}
+	if len(ways) == 0 || !s.mayTell(d.Name) {
 		return
 	}
+	for _, to := range ways {
+		if err := s.notice(ctx, to, text); err != nil {
+			s.Log.Warn("owner not told", "to", d.Name, "by", to.Kind, "err", err)
+		}
+	}
+}
+
+// mayTell reports whether the owner of a destination was told of nothing lately.
+func (s *service) mayTell(name string) bool {
 	s.mu.Lock()
-	last, ok := s.told[d.Name]
-	if ok && time.Since(last) < tellEvery {
-		s.mu.Unlock()
-		return
+	defer s.mu.Unlock()
+	if last, ok := s.told[name]; ok && time.Since(last) < tellEvery {
+		return false
 	}
-	s.told[d.Name] = time.Now()
-	s.mu.Unlock()
+	s.told[name] = time.Now()
+	return true
+}
+
+// notice sends a text to one person, once.
+func (s *service) notice(ctx context.Context, to tocsin.Destination, text string) error {
+	n := s.outside.Load().of(to)
+	if n == nil {
+		return errors.New(to.Kind + " is not configured")
+	}
 	now := time.Now()
-	notice := tocsin.Delivery{
-		ID: fmt.Sprintf("owner-%s-%d", d.Name, now.UnixNano()), Kind: tocsin.Notice, Text: text, Since: now,
-		To: tocsin.Destination{Name: d.Name + "-owner", Kind: "email", To: d.Owner},
-	}
-	ready, err := n.Prepare(ctx, notice)
-	if err == nil {
-		defer ready.Close()
-		_, err = ready.Send(ctx)
-	}
+	ready, err := n.Prepare(ctx, tocsin.Delivery{
+		ID: fmt.Sprintf("%s-%d", to.Name, now.UnixNano()), Kind: tocsin.Notice, Text: text, Since: now, To: to,
+	})
 	if err != nil {
-		s.Log.Warn("owner not told", "to", d.Name, "err", err)
+		return err
 	}
+	defer ready.Close()
+	_, err = ready.Send(ctx)
+	return err
 }
 
 // tryCredentials finds out, at the start and after a reload, whether tokens and

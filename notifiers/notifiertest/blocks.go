@@ -32,8 +32,8 @@ type text struct {
 // somewhat above it Slack answers msg_blocks_too_long.
 const MaxBlockText = 12_000
 
-// CheckBlocks holds the blocks of a message to the documented limits. Its error
-// begins with Slack's code and says what is wrong. It knows the blocks that an
+// CheckBlocks holds the blocks of a message to the documented limits and to the types
+// that Slack publishes. Its error begins with Slack's code and says what is wrong. It knows the blocks that an
 // alert is made of and refuses the others.
 //
 // Source: https://docs.slack.dev/reference/block-kit/blocks
@@ -55,6 +55,9 @@ func CheckBlocks(raw json.RawMessage) error {
 	}
 	if total > MaxBlockText {
 		return fmt.Errorf("msg_blocks_too_long: %d characters, at most %d", total, MaxBlockText)
+	}
+	if err := CheckTypes("message", raw); err != nil {
+		return fmt.Errorf("invalid_blocks: %w", err)
 	}
 	return nil
 }

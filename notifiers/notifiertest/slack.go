@@ -497,6 +497,9 @@ func messageOf(q url.Values) (*Message, string) {
 		if d.Decode(&m.Metadata) != nil || m.Metadata.EventType == "" || m.Metadata.Payload == nil {
 			return nil, "invalid_metadata_format"
 		}
+		if err := CheckTypes("metadata", json.RawMessage(meta)); err != nil {
+			return nil, "invalid_metadata_format: " + err.Error()
+		}
 		if len(meta) > 8000 {
 			return nil, "metadata_too_large"
 		}

@@ -74,7 +74,7 @@ func (s *SlackApp) viewsPublish(q Request) (object, string) {
 }
 
 // CheckView holds a modal or a home to the documented limits that are not a
-// message's.
+// message's, and to the types that Slack publishes.
 func CheckView(view json.RawMessage) error {
 	var v struct {
 		Type     string
@@ -113,7 +113,7 @@ func CheckView(view json.RawMessage) error {
 			return fmt.Errorf("%d actions", len(b.Actions))
 		}
 	}
-	return nil
+	return CheckTypes(v.Type, view)
 }
 
 // CheckAnswer holds the blocks of an answer to a command or a click to the documented
@@ -122,6 +122,9 @@ func CheckAnswer(raw json.RawMessage) error {
 	var all []json.RawMessage
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return errors.New("invalid_blocks_format")
+	}
+	if err := CheckTypes("message", raw); err != nil {
+		return fmt.Errorf("invalid_blocks: %w", err)
 	}
 	var rest []json.RawMessage
 	for _, b := range all {

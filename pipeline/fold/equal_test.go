@@ -18,7 +18,8 @@ func TestEqualTextsThatIdentifyNothing(t *testing.T) {
 	}{
 		{"one frame under titles of two statements", "Visit of the President of Chile", frame, "Missiles launched by North Korea", "", New},
 		{"one frame with one title", "Missiles launched by North Korea", frame, "Missiles launched by North Korea", "", Same},
-		{"one text under a title that names no more", "Missiles launched by North Korea", frame, "On what was launched", "", Same},
+		{"one frame under a title that names no more", "Missiles launched by North Korea", frame, "On what was launched", "", New},
+		{"one text under a title that names no more", "Missiles launched by North Korea", strings.Repeat("36 of them fell off Norvik. ", 12), "On what was launched", "", Same},
 		{"a short title of two governments", "Statement by the Foreign Minister", "", "Statement by the Foreign Minister", "DE", New},
 		{"a short title of one", "Statement by the Foreign Minister", "", "Statement by the Foreign Minister", "FR", Same},
 		{"a long text of two governments", "Statement by the Foreign Minister", strings.Repeat("We regret it. ", 30), "Statement by the Foreign Minister", "DE", Same},

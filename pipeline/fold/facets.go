@@ -40,23 +40,23 @@ func FacetsOf(title, text, lang string) tocsin.Facets {
 	return f
 }
 
-// signatories are the countries of the longest list, in the order of their codes,
-// or none.
+// signatories are the countries of the longest list that can be one of who signs,
+// in the order of their codes, or none.
 func signatories(hits []hit) []string {
 	var best, list []string
-	last := 0
-	for _, h := range hits {
+	last, signs := 0, false
+	for i, h := range hits {
 		if h.kind != country {
 			continue
 		}
-		if h.at-last > apartSigned {
-			list = nil
+		if h.at-last > apartSigned || list == nil {
+			list, signs = nil, maySign(hits[:i], h.at)
 		}
 		last = h.end
 		if !slices.Contains(list, h.id) {
 			list = append(list, h.id)
 		}
-		if len(list) > len(best) {
+		if signs && len(list) > len(best) {
 			best = slices.Clone(list)
 		}
 	}
@@ -67,15 +67,34 @@ func signatories(hits []hit) []string {
 	return best
 }
 
-// signed is the largest number of countries that the text counts.
+// How far before a list stands what says whose it is.
+const (
+	nearTargets = 8  // words: sanctions against, exports to
+	nearSigners = 20 // words: the foreign ministers of
+	fromStart   = 40 // words of a text within which a list needs nothing before it
+)
+
+// maySign reports whether a list of countries that begins at a word can be one of
+// who signs: no list of targets or markets.
+func maySign(before []hit, at int) bool {
+	near := func(words int, ids ...string) bool {
+		return slices.ContainsFunc(before, func(h hit) bool { return at-h.end <= words && slices.Contains(ids, h.id) })
+	}
+	if near(nearTargets, "sanction", "designation", "export", "import", "arms-transfer", "attack", "tariff", "visa-ban", "trade") {
+		return near(nearTargets, "foreign-minister", "O-government", "states") && at <= fromStart
+	}
+	return at <= fromStart || near(nearSigners, "foreign-minister", "O-government", "states", "joint-statement", "president", "prime-minister")
+}
+
+// signed is the number of countries that the text counts first. All the members of
+// the United Nations are not meant.
 func signed(figures []figure) int {
-	most := 0
 	for _, f := range figures {
-		if n, err := strconv.Atoi(f.value); err == nil && f.states {
-			most = max(most, n)
+		if n, err := strconv.Atoi(f.value); err == nil && f.states && n < 190 {
+			return n
 		}
 	}
-	return most
+	return 0
 }
 
 // Numbers of resolutions of the Security Council, and how many words may stand
@@ -83,7 +102,7 @@ func signed(figures []figure) int {
 const (
 	leastResolution = 100
 	mostResolution  = 3999
-	nearResolution  = 3
+	nearResolution  = 1
 )
 
 // resolutions are those that the text cites: "1718 (2006)", or "1718" beside the
@@ -107,15 +126,23 @@ func resolutions(t *words.Text, hits []hit, figures []figure) []string {
 		text := f.value
 		if year, ok := yearAfter(t, figures, i); ok {
 			text += " (" + year + ")"
-		} else if isYear(n) || !slices.ContainsFunc(named, func(h hit) bool { return f.at-h.end <= nearResolution && h.at-f.end <= nearResolution }) {
+		} else if isYear(n) || sessional(t, f) || !slices.ContainsFunc(named, func(h hit) bool { return f.at-h.end <= nearResolution && h.at-f.end <= nearResolution }) {
 			continue
 		}
 		if !slices.Contains(out, text) {
 			out = append(out, text)
 		}
+		named = append(named, hit{at: f.at, end: f.end}) // resolutions 1718, 1874 and 2270
 	}
 	slices.Sort(out)
 	return out
+}
+
+// sessional reports whether a figure is part of the number of a resolution of the
+// General Assembly or another council: 76/300.
+func sessional(t *words.Text, f figure) bool {
+	before, after := t.Source[:t.Words[f.at].Start], t.Source[t.Words[f.end-1].End:]
+	return strings.HasSuffix(before, "/") || strings.HasPrefix(after, "/")
 }
 
 // yearAfter is the year in brackets after a figure, or after the sign that

@@ -17,6 +17,10 @@ func TestFacets(t *testing.T) {
 			tocsin.Facets{Signatories: []string{"DE", "FR", "GB", "IT", "JP", "KR", "PL", "UA", "US"}, Signed: 9, Resolutions: []string{"1695 (2006)", "1874 (2009)"}, Systems: []string{"KN-23 / Hwasong-11A"}},
 		},
 		{
+			"resolutions of the General Assembly", "en", "Statement", "Against resolution 1718, General Assembly resolution 76/300 and resolution 2270/Rev.",
+			tocsin.Facets{Resolutions: []string{"1718"}},
+		},
+		{
 			"French", "fr", "Déclaration conjointe", "Les ministres de l'Albanie, de l'Autriche, de la Belgique, du Canada, de l'Estonie et de la Finlande rappellent la résolution 2270 (2016).",
 			tocsin.Facets{Signatories: []string{"AL", "AT", "BE", "CA", "EE", "FI"}, Resolutions: []string{"2270 (2016)"}},
 		},
@@ -49,6 +53,19 @@ func TestFacets(t *testing.T) {
 			tocsin.Facets{Resolutions: []string{"1540 (2004)"}},
 		},
 		{"no joint statement", "en", "Trade figures", "Exports to Japan, France, Germany, Italy, Poland and Spain rose in 12 countries.", tocsin.Facets{}},
+		{
+			"resolutions in a row", "en", "", "They recalled resolutions 1718, 1874 and 2270, and that 500 people came.",
+			tocsin.Facets{Resolutions: []string{"1718", "1874", "2270"}},
+		},
+		{"a matter that took days", "en", "", "The resolution of all problems took 500 days.", tocsin.Facets{}},
+		{
+			"targets are no signatories", "en", "Joint statement by six countries", "We, the foreign ministers of Japan, France, Germany, Italy, Poland and Spain, agree. From Monday all six will apply one and the same set of measures in this matter. We announce sanctions against Russia, Belarus, Iran, Syria, Cuba, Venezuela, Myanmar and Sudan.",
+			tocsin.Facets{Signatories: []string{"DE", "ES", "FR", "IT", "JP", "PL"}, Signed: 6},
+		},
+		{
+			"all members are not meant", "en", "Joint statement", "Of 193 countries, 48 countries signed with us.",
+			tocsin.Facets{Signed: 48},
+		},
 		{"too few to be a list", "en", "Joint statement", "Japan and France and Germany said so.", tocsin.Facets{}},
 		{"a year is no resolution", "en", "On a resolution", "The resolution of 2019 was kept; 1500 people came.", tocsin.Facets{}},
 		{"nothing", "", "", "", tocsin.Facets{}},

@@ -89,7 +89,7 @@ func (f *flood) copies() {
 // stock is a stock sentence of a language.
 func (f *flood) stock(lang string) string {
 	var out []string
-	for _, l := range strings.Split(strings.TrimSpace(f.week[lang]), "\n") {
+	for l := range strings.SplitSeq(strings.TrimSpace(f.week[lang]), "\n") {
 		if !strings.HasPrefix(l, "# ") {
 			out = append(out, l)
 		}
@@ -105,7 +105,7 @@ func (f *flood) others(n int) {
 	for i := range n {
 		lang := langs[f.IntN(len(langs))]
 		var subjects []string
-		for _, l := range strings.Split(f.week[lang], "\n") {
+		for l := range strings.SplitSeq(f.week[lang], "\n") {
 			if s, ok := strings.CutPrefix(l, "# "); ok {
 				subjects = append(subjects, s)
 			}

@@ -10,7 +10,7 @@ import (
 
 var (
 	now  = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	long = strings.Repeat("The ministers condemned the transfer. ", 10)
+	long = strings.Repeat("The ministers of Japan condemned the transfer. ", 10)
 )
 
 func TestMarkupCaseAndWidthDoNotTellCopiesApart(t *testing.T) {

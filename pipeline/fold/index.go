@@ -39,14 +39,21 @@ type member struct {
 	id        string // of the statement
 	sketch    Sketch
 	at        int64 // in seconds
+	report    bool  // it tells of the statement and is none
 }
 
-// maxMembers is how many sketches of a statement are compared with: the first of
-// each language first, so that each further copy finds one of its own.
+// maxMembers is how many sketches of a statement are compared with. The first of a
+// further language is one more, so that each copy after it finds one of its own.
 const maxMembers = 8
 
 // Add records that an item, as first seen at a time, is of the statement.
-func (x *Index) Add(id string, m Member, s Sketch, at time.Time) {
+func (x *Index) Add(id string, m Member, s Sketch, at time.Time) { x.add(id, m, s, at, false) }
+
+// AddReport records that an item, as first seen at a time, tells of the statement.
+// What is the same as it tells of the statement too.
+func (x *Index) AddReport(id string, m Member, s Sketch, at time.Time) { x.add(id, m, s, at, true) }
+
+func (x *Index) add(id string, m Member, s Sketch, at time.Time, report bool) {
 	if x.open == nil {
 		x.open, x.of, x.exact = map[string]*statement{}, map[Member]string{}, map[[digestSize]byte]int32{}
 		for i := range x.posting {
@@ -66,7 +73,7 @@ func (x *Index) Add(id string, m Member, s Sketch, at time.Time) {
 		return
 	}
 	n := int32(len(x.members))
-	x.members = append(x.members, member{m, st, id, s, at.Unix()})
+	x.members = append(x.members, member{m, st, id, s, at.Unix(), report})
 	x.exact[f.whole] = n
 	if f.text != [digestSize]byte{} {
 		x.exact[f.text] = n
@@ -95,12 +102,17 @@ func (x *Index) opened(id string) *statement {
 // repeats reports whether a statement has enough sketches already, or one that
 // says just this.
 func (x *Index) repeats(st *statement, f facts) bool {
+	spoken := false
 	for _, n := range st.members {
-		if have, err := x.members[n].sketch.facts(); err == nil && have.text == f.text && have.lang == f.lang && f.text != [digestSize]byte{} {
+		have, err := x.members[n].sketch.facts()
+		if err != nil || have.lang != f.lang {
+			continue
+		}
+		if spoken = true; have.text == f.text && f.text != [digestSize]byte{} {
 			return true
 		}
 	}
-	return len(st.members) >= maxMembers
+	return spoken && len(st.members) >= maxMembers
 }
 
 // count counts what a statement says that its other members do not.
@@ -145,7 +157,7 @@ func (f facts) keys() [families][]uint16 {
 
 // Move gives items of one statement to another, which may be new: some of them
 // where a person parted them, or all, with no items given, where two were found
-// to be one.
+// to be one. What is parted is no report, but another statement.
 func (x *Index) Move(from, to string, items ...Member) {
 	old := x.open[from]
 	if old == nil || from == to {
@@ -167,6 +179,7 @@ func (x *Index) Move(from, to string, items ...Member) {
 	for i := range x.members {
 		if m := &x.members[i]; m.id == from && moves(m.Member) {
 			m.id, m.statement = to, st
+			m.report = m.report && len(items) == 0
 		}
 	}
 	old.members = slices.DeleteFunc(old.members, func(n int32) bool {
@@ -187,7 +200,7 @@ func (x *Index) Keep(keep func(id string) bool) {
 	*x = Index{}
 	for _, m := range old.members {
 		if keep(m.id) {
-			x.Add(m.id, m.Member, m.sketch, time.Unix(m.at, 0))
+			x.add(m.id, m.Member, m.sketch, time.Unix(m.at, 0), m.report)
 		}
 	}
 	for id, st := range x.open {
@@ -209,7 +222,7 @@ func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
 	if d, ok := x.equal(m, f, at); ok && !(known && d.Statement == own) {
 		return d
 	}
-	best := Decision{Kind: New, Reason: "nothing open is like it"}
+	best, told := Decision{Kind: New, Reason: "nothing open is like it"}, Decision{} // told: of reports
 	for _, n := range x.likely(f, at) {
 		c := &x.members[n]
 		if known && c.id == own {
@@ -221,14 +234,29 @@ func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
 		}
 		apart := time.Duration(at.Unix()-c.at) * time.Second
 		d := x.weigh(f, other, apart.Abs(), m.Source != "" && slices.Contains(c.statement.sources, m.Source))
-		if d.Score > best.Score {
-			best, best.Statement = d, c.id
+		most := &best
+		if c.report {
+			most = &told
 		}
+		if d.Score > most.Score {
+			*most, most.Statement = d.like(c), c.id
+		}
+	}
+	if told.Score > best.Score && !(best.Kind != New && best.Statement == told.Statement) {
+		best = told
 	}
 	if best.Kind == New {
 		best.Statement = ""
 	}
 	return best
+}
+
+// like is what a text is that is decided to be like a member.
+func (d Decision) like(c *member) Decision {
+	if c.report && d.Kind == Same {
+		d.Kind, d.Reason = Near, "like a report of it: "+d.Reason
+	}
+	return d
 }
 
 // nothing is the digest of a text without a letter or digit.
@@ -238,15 +266,15 @@ var nothing = [digestSize]byte(appendDigest(nil, nil))
 func (x *Index) equal(m Member, f facts, at time.Time) (Decision, bool) {
 	if c := x.known(f.whole, at); c != nil {
 		if have, err := c.sketch.facts(); err == nil && have.whole == f.whole && !f.brief(have) {
-			return Decision{Kind: Same, Statement: c.id, Reason: "equal title and text", Score: 1}, true
+			return Decision{Kind: Same, Statement: c.id, Reason: "equal title and text", Score: 1}.like(c), true
 		}
 	}
-	if f.text == [digestSize]byte{} {
+	if f.text == [digestSize]byte{} || f.bare {
 		return Decision{}, false
 	}
 	if c := x.known(f.text, at); c != nil && !slices.Contains(c.statement.sources, m.Source) {
 		if have, err := c.sketch.facts(); err == nil && !(f.more(have) && have.more(f)) {
-			return Decision{Kind: Same, Statement: c.id, Reason: "equal text in another source", Score: 1}, true
+			return Decision{Kind: Same, Statement: c.id, Reason: "equal text in another source", Score: 1}.like(c), true
 		}
 	}
 	return Decision{}, false

@@ -3,6 +3,7 @@ package fold
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,6 +20,7 @@ type reading struct {
 	slots          []slot   // each once
 	shingles, lead []uint32 // hashes of runs of words, each once; lead are those of the first leadWords
 	stems          []uint32 // hashes of the words that say something, each once
+	bare           bool     // the text, without its title, names no number, country, organisation or person
 }
 
 func readingOf(title, text, lang string) reading {
@@ -64,9 +66,11 @@ func (r *reading) says(t *words.Text, said map[slot]bool) {
 		}
 	}
 	names(t, r.lang, covered, cover)
+	r.bare = true
 	for _, slots := range taken {
 		for _, s := range slots {
 			add(s)
+			r.bare = r.bare && s.class() == topic
 		}
 	}
 }
@@ -147,6 +151,25 @@ func shouted(t *words.Text, i int) bool {
 	return upper(t, i)
 }
 
+// frameWords are what sites write around every text, often with capital letters:
+// no names.
+var frameWords = func() map[string]bool {
+	out := map[string]bool{}
+	for w := range strings.FieldsSeq(`javascript cookie cookies browser home homepage menu search news newsroom contact newsletter subscribe
+		copyright privacy policy terms accessibility sitemap facebook twitter instagram youtube linkedin telegram whatsapp rss login
+		ministry ministère ministerium ministerio ministero ministério ministerie ministerstwo министерство міністерство department
+		accept follow share print email download back top media gallery events careers skip page loading related articles read
+		accueil recherche actualités contactez mentions légales partager imprimer startseite suche impressum datenschutz kontakt
+		barrierefreiheit teilen drucken inicio buscar noticias contacto aviso privacidad compartir cerca notizie contatti condividi
+		início pesquisar notícias contato partilhar zoeken nieuws delen szukaj aktualności udostępnij главная поиск новости
+		контакты поделиться головна пошук новини контакти поширити anasayfa ara haberler iletişim paylaş`) {
+		for _, x := range words.Cut(w).Words {
+			out[x.Form] = true
+		}
+	}
+	return out
+}()
+
 // names covers what is written like a name: capital letters within a sentence,
 // and katakana. German writes all nouns so: there it takes two in a row.
 func names(t *words.Text, lang string, covered []bool, cover func(at, end int, s ...slot)) {
@@ -160,7 +183,7 @@ func names(t *words.Text, lang string, covered []bool, cover func(at, end int, s
 			i = katakana(t, i, cover) - 1
 			continue
 		}
-		if w.Class != words.Spaced || !upper(t, i) || words.Function(w.Form) {
+		if w.Class != words.Spaced || !upper(t, i) || words.Function(w.Form) || frameWords[w.Form] {
 			continue
 		}
 		beside := i > 0 && upper(t, i-1) && t.Sentence(i-1) == t.Sentence(i) || i+1 < len(t.Words) && upper(t, i+1) && t.Sentence(i+1) == t.Sentence(i)

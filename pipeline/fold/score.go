@@ -19,16 +19,15 @@ type Measure struct {
 // Score compares what was folded with what should have been.
 func Score(texts []Judged) Measure {
 	m := Measure{Texts: len(texts)}
+	n := map[Judged]int{} // texts that are alike in what is not left out
 	for _, a := range texts {
-		var statement, cluster, both, clusterLang, bothLang int
-		for _, b := range texts {
-			together, same := a.Statement == b.Statement, a.Cluster == b.Cluster
-			statement += count(together)
-			cluster += count(same)
-			both += count(together && same)
-			clusterLang += count(same && a.Lang == b.Lang)
-			bothLang += count(together && same && a.Lang == b.Lang)
+		for _, part := range a.parts() {
+			n[part]++
 		}
+	}
+	for _, a := range texts {
+		of := a.parts()
+		statement, cluster, both, clusterLang, bothLang := n[of[0]], n[of[1]], n[of[2]], n[of[3]], n[of[4]]
 		m.Precision += float64(both) / float64(statement)
 		if cluster > 1 {
 			m.Copied++
@@ -45,9 +44,9 @@ func Score(texts []Judged) Measure {
 	return m
 }
 
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+// parts are what a text is counted by. Each leaves out something, which no text
+// says as \x00.
+func (j Judged) parts() [5]Judged {
+	const all = "\x00"
+	return [5]Judged{{all, all, j.Statement}, {all, j.Cluster, all}, {all, j.Cluster, j.Statement}, {j.Lang, j.Cluster, all}, j}
 }

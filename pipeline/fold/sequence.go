@@ -41,7 +41,7 @@ func Sequence(texts []Text) []Folded {
 			d.Statement = strconv.Itoa(i)
 		}
 		out[i] = Folded{t.ID, d.Statement, d}
-		x.Add(d.Statement, m, s, seen[i])
+		x.add(d.Statement, m, s, seen[i], d.Kind == Near)
 	}
 	for i := range out {
 		first, _ := strconv.Atoi(out[i].Statement)

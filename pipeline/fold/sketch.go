@@ -37,7 +37,8 @@ const (
 // Layout, little-endian: 1 for the format; two letters of language; two of the
 // publisher's country, or zeros; digests of
 // title and text, and of the text or zeros if it has fewer than MinLetters
-// letters; a count and so many slots; then three samples: lead, whole, stems.
+// letters; a count, whose highest bit says that the text names nothing, and so
+// many slots; then three samples: lead, whole, stems.
 type Sketch struct{ data string }
 
 // A sample is the smallest hashes of a set, by which the overlap of two sets is
@@ -51,6 +52,7 @@ type sample struct {
 // facts is a sketch that is unpacked.
 type facts struct {
 	lang, country       string
+	bare                bool // see reading
 	whole, text         [digestSize]byte
 	slots               []slot
 	lead, worded, stems sample
@@ -58,6 +60,7 @@ type facts struct {
 
 const (
 	sketchFormat = 1
+	bareBit      = 0x80 // of the count of slots, which are at most maxSlots
 	head         = 5 + 2*digestSize + 1
 )
 
@@ -79,7 +82,11 @@ func Of(title, text, lang string) Sketch {
 		b = append(b, make([]byte, digestSize)...)
 	}
 	slots := choose(r.slots)
-	b = append(b, byte(len(slots)))
+	n = len(slots)
+	if r.bare {
+		n |= bareBit
+	}
+	b = append(b, byte(n))
 	for _, s := range slots {
 		b = binary.LittleEndian.AppendUint16(b, uint16(s))
 	}
@@ -161,7 +168,8 @@ func (s Sketch) facts() (facts, error) {
 	f.country = strings.TrimRight(string(b[3:5]), "\x00")
 	copy(f.whole[:], b[5:])
 	copy(f.text[:], b[5+digestSize:])
-	n := int(b[head-1])
+	f.bare = b[head-1]&bareBit != 0
+	n := int(b[head-1] &^ bareBit)
 	if b = b[head:]; len(b) < 2*n {
 		return f, errSketch
 	}

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"maps"
+	"math/bits"
 	"slices"
 	"strings"
 	"sync"
@@ -68,15 +69,16 @@ func (s stem) is(form string) bool {
 	return form == s.form || s.begin && strings.HasPrefix(form, s.form)
 }
 
-// A vocabulary finds terms by the beginning of their first word.
+// A vocabulary finds terms by their first word.
 type vocabulary struct {
 	columns map[string]uint32 // language -> bit
-	starts  map[string][]term // first letters, see keyOf -> terms, the longest first
+	starts  map[string][]term // first word, or its beginning -> terms, the longest first
+	lengths map[string]uint64 // two letters -> bits: how many bytes first words have that begin so
 	inside  map[string][]term // first four letters of what stands within compounds
 }
 
 var terms = sync.OnceValue(func() *vocabulary {
-	v := &vocabulary{columns: map[string]uint32{}, starts: map[string][]term{}, inside: map[string][]term{}}
+	v := &vocabulary{columns: map[string]uint32{}, starts: map[string][]term{}, lengths: map[string]uint64{}, inside: map[string][]term{}}
 	known := map[string]*concept{}
 	for _, name := range slices.Sorted(maps.Keys(tableKinds)) {
 		data, err := tables.ReadFile("vocabulary/" + name)
@@ -98,17 +100,17 @@ var terms = sync.OnceValue(func() *vocabulary {
 // read adds a table.
 func (v *vocabulary) read(table string, k kind, known map[string]*concept) error {
 	head, rest, _ := strings.Cut(table, "\n")
-	var bits []uint32
+	var columns []uint32
 	for _, lang := range strings.Split(head, "\t")[1:] {
-		bits = append(bits, v.bit(lang))
+		columns = append(columns, v.bit(lang))
 	}
 	for n, line := range strings.Split(rest, "\n") {
 		if line == "" {
 			continue
 		}
 		cells := strings.Split(line, "\t")
-		if len(cells) != len(bits)+1 || cells[0] == "" {
-			return fmt.Errorf("line %d has %d cells, want %d", n+2, len(cells), len(bits)+1)
+		if len(cells) != len(columns)+1 || cells[0] == "" {
+			return fmt.Errorf("line %d has %d cells, want %d", n+2, len(cells), len(columns)+1)
 		}
 		c, err := conceptOf(cells[0], k, known)
 		if err != nil {
@@ -116,7 +118,7 @@ func (v *vocabulary) read(table string, k kind, known map[string]*concept) error
 		}
 		for i, cell := range cells[1:] {
 			for t := range strings.SplitSeq(cell, "|") {
-				v.add(c, bits[i], strings.TrimSpace(t))
+				v.add(c, columns[i], strings.TrimSpace(t))
 			}
 		}
 	}
@@ -174,13 +176,17 @@ func (v *vocabulary) add(c *concept, lang uint32, text string) {
 		key := beginning(t.words[0].form, 4)
 		v.inside[key] = append(v.inside[key], t)
 	default:
-		key := keyOf(t.words[0].form)
+		key := t.words[0].form
+		if len(key) > 63 {
+			return // no word of a table is as long
+		}
 		for i, other := range v.starts[key] {
 			if other.concept == c && slices.Equal(other.words, t.words) {
 				v.starts[key][i].langs |= lang
 				return
 			}
 		}
+		v.lengths[beginning(key, 2)] |= 1 << len(key)
 		v.starts[key] = append(v.starts[key], t)
 	}
 }
@@ -197,9 +203,6 @@ func abbreviates(text string) bool {
 	}
 	return n <= 6
 }
-
-// keyOf is by what the terms that may begin with a word are found.
-func keyOf(form string) string { return beginning(form, 2) }
 
 // beginning is the first n runes of s, or s if it has fewer.
 func beginning(s string, n int) string {
@@ -271,12 +274,21 @@ func attaches(w words.Word) bool {
 
 // from is the longest term whose first word is form, which stands at the word i.
 func (s search) from(form string, i int) (*concept, int) {
-	for _, t := range s.v.starts[keyOf(form)] {
-		if t.langs&s.langs != 0 && !(s.strict && t.size < 5) && t.words[0].is(form) && s.follows(t, i) {
-			return t.concept, len(t.words)
+	var best *concept
+	size, n := 0, 0
+	for lengths := s.v.lengths[beginning(form, 2)]; lengths != 0; {
+		l := bits.Len64(lengths) - 1 // the longest first
+		lengths &^= 1 << l
+		if l > len(form) {
+			continue
+		}
+		for _, t := range s.v.starts[form[:l]] {
+			if t.size > size && t.langs&s.langs != 0 && !(s.strict && t.size < 5) && (t.words[0].begin || l == len(form)) && s.follows(t, i) {
+				best, size, n = t.concept, t.size, len(t.words)
+			}
 		}
 	}
-	return nil, 0
+	return best, n
 }
 
 // follows reports whether a term stands at the word i, given that its first word

@@ -244,17 +244,25 @@ var signs = []struct {
 // certain is the least score of a copy or a report.
 var certain = 0.56
 
+// leastShared is how much two texts must have in common where their wording does
+// not speak for them, in nats.
+const leastShared = 14
+
 // weigh decides whether a text is of the statement that another is of.
 func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision {
 	e := x.evidence(f, g, apart, sameSource)
 	d := Decision{Kind: New, Score: e.score(), Reason: e.reason()}
 	switch {
-	case e.serial():
+	case (sameSource || e.worded.sure() > 0.5) && e.serial():
 		d.Score, d.Reason = min(d.Score, 0.4), "the next of a series, other numbers: "+d.Reason
 	case e.pattern():
 		d.Score, d.Reason = min(d.Score, 0.4), "one pattern, other words: "+d.Reason
 	case e.voices:
 		d.Score, d.Reason = min(d.Score, 0.4), "two governments, each for itself: "+d.Reason
+	case e.elsewhere():
+		d.Score, d.Reason = min(d.Score, 0.4), "other countries: "+d.Reason
+	case total(e.shared) < leastShared && e.worded.sure() < 0.3:
+		d.Score, d.Reason = min(d.Score, 0.4), "too little in common: "+d.Reason
 	case d.Score < certain:
 		d.Reason = "not like enough: " + d.Reason
 	case e.reports():
@@ -265,7 +273,7 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 	return d
 }
 
-// serial reports whether two texts of one source look like two of a series: each
+// serial reports whether two texts of one source, or of the same wording, look like two of a series: each
 // has numbers or dates that the other has not, and too little else in common to be
 // two versions of one text.
 func (e evidence) serial() bool {
@@ -281,6 +289,12 @@ func (e evidence) pattern() bool {
 	return e.worded.sure() > 0.3 && min(e.words[0], e.words[1]) > 0 && e.shared[number]+e.shared[dates]+e.shared[name] < 8
 }
 
+// elsewhere reports whether two texts of one language name countries or
+// organisations, and none the same, as no two versions of one text do.
+func (e evidence) elsewhere() bool {
+	return e.sameLang && min(e.mine[entity], e.yours[entity]) > 0 && e.n[entity] == 0
+}
+
 func (e evidence) score() float64 {
 	z := 0.0
 	for _, s := range signs {
@@ -292,7 +306,11 @@ func (e evidence) score() float64 {
 // reports reports whether the text says much less than the other and says it in
 // other words: it tells of the statement, and does not publish it.
 func (e evidence) reports() bool {
-	return total(e.mine) < 0.6*total(e.yours) && max(e.worded.sure(), e.lead.sure()) < 0.3
+	share := 0.4 // a translation may be shortened, and words of it may be unknown
+	if e.sameLang {
+		share = 0.6
+	}
+	return total(e.mine) < share*total(e.yours) && max(e.worded.sure(), e.lead.sure()) < 0.3
 }
 
 // reason says for people what is in common.

@@ -1,0 +1,88 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tocsin"
+)
+
+func TestRevokedTokenStopsItsWorkspaceAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := missiles()
+		p.Destinations, p.Subscriptions = nil, nil
+		for i := range 20 {
+			for _, w := range []string{"one", "two"} {
+				name := fmt.Sprint(w, i)
+				p.Destinations = append(p.Destinations, tocsin.Destination{Name: name, Kind: "slack", To: "C" + name, Workspace: w})
+				p.Subscriptions = append(p.Subscriptions, tocsin.Subscription{Watchlist: "missiles", To: name, FoldOver: -1})
+			}
+		}
+		r := newRig(t, t.TempDir(), p)
+		defer r.close()
+		r.cfg.Log = quiet
+		var mu sync.Mutex
+		var told []string
+		calls := 0
+		r.cfg.Report = func(key, text string) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, key+": "+text)
+		}
+		r.cfg.Clear = func(string) {}
+		r.desk.answer = func(_ int, d tocsin.Delivery) (bool, error) {
+			if d.To.Workspace == "one" {
+				calls++
+				return false, &tocsin.Outcome{Verdict: tocsin.Install, Code: "token_revoked"}
+			}
+			return true, nil
+		}
+		r.run()
+		time.Sleep(time.Minute)
+		r.tell("news", 3)
+		time.Sleep(6 * time.Hour)
+		if calls > 110 { // 20 lanes by themselves would make 1,500
+			t.Errorf("%d calls with a revoked token in six hours, want one lane's", calls)
+		}
+		if len(told) != 1 || !strings.Contains(told[0], "slack workspace one") || !strings.Contains(told[0], "token_revoked") {
+			t.Errorf("operators were told %q, want one notice of workspace one", told)
+		}
+		for _, d := range must(r.logs.Deliveries(t.Context())) {
+			if d.Kind == Parked || d.Attempt > 0 {
+				t.Errorf("delivery to %s is %s after %d attempts: a revoked token burnt it", d.To, d.Kind, d.Attempt)
+			}
+		}
+		if n := len(r.to("two7")); n != 3 {
+			t.Errorf("a channel of the other workspace got %d messages, want 3", n)
+		}
+		r.desk.set(nil)
+		time.Sleep(6 * time.Minute)
+		for i := range 20 {
+			if n := len(r.to(fmt.Sprint("one", i))); n != 3 {
+				t.Errorf("channel one%d got %d messages once the token works, want 3", i, n)
+			}
+		}
+	})
+}
+
+func TestChannelsOfAWorkspaceShareItsEdits(t *testing.T) {
+	start := time.Now()
+	g := &gates{}
+	if at := g.take("slack.", tocsin.Edit, time.Hour, 2); !at.IsZero() {
+		t.Errorf("the first has to wait until %v", at)
+	}
+	g.take("slack.", tocsin.Edit, time.Hour, 2)
+	if at := g.take("slack.", tocsin.Edit, time.Hour, 2); at.Sub(start).Round(time.Minute) != time.Hour {
+		t.Errorf("the third has to wait %v, want an hour", at.Sub(start))
+	}
+	if at := g.take("slack.other", tocsin.Edit, time.Hour, 2); !at.IsZero() {
+		t.Error("another workspace has to wait too")
+	}
+	g.pauseAct("slack.other", tocsin.Edit, 3*time.Hour, time.Hour, 2)
+	if at := g.take("slack.other", tocsin.Edit, time.Hour, 2); at.Sub(start).Round(time.Minute) != 3*time.Hour {
+		t.Errorf("after a rate limit it has to wait %v, want three hours", at.Sub(start))
+	}
+}
