@@ -30,6 +30,9 @@ report, a correction and a withdrawal, two sanctions lists of one day, and noise
 whole pipeline runs on a fresh data directory, which is removed at the end. What each
 site does is said before it does it. No network is needed.
 
+With --slack people of an invented Slack workspace subscribe, are alerted, acknowledge, mute
+and ask, and what they see is printed; then it is your turn. No account is needed.
+
 EXIT STATUS  0 stopped, or with --once: as expected · 1 not as expected, or an error · 2 wrong usage`
 }
 

@@ -292,12 +292,16 @@ func (v *conversation) yourTurn(in io.Reader) error {
 			}
 		}
 	}()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
 	for {
 		select {
 		case <-v.ctx.Done():
 			return nil
 		case <-ended:
 			return nil
+		case <-look.C:
+			v.told.catchUp(demoDesk)
 		case l := <-lines:
 			if err := v.take(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(l), "/tocsin"))); err != nil && v.ctx.Err() == nil {
 				v.told.line("%s", err)
@@ -309,10 +313,12 @@ func (v *conversation) yourTurn(in io.Reader) error {
 // take does what a person typed.
 func (v *conversation) take(text string) error {
 	b, ok := v.told.button(text)
-	if !ok {
-		if text == "" {
-			return nil
-		}
+	switch verb, _, _ := strings.Cut(text, " "); {
+	case verb == "new" || verb == "edit" || b.Label == "Edit first":
+		return errors.New("a form opens here in Slack, which this demonstration does not draw")
+	case text == "":
+		return nil
+	case !ok:
 		return v.says(demoAnn, text)
 	}
 	name, err := v.presses(demoAnn, "", b)
