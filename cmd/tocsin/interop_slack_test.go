@@ -52,8 +52,11 @@ subscriptions:
 
 	site.publish(statementIn("france", 1))
 	await(t, "the alert is posted", func() bool { return wire.holds(t, alerts, "№ 1") == 1 })
+	wire.cut("chat.postMessage")
 	site.publish(statementIn("japan", 1))
 	await(t, "a copy edits it", func() bool { return wire.edits(alerts) == 1 })
+	await(t, "the thread tells of the copy", func() bool { return wire.told(t, alerts, "№ 1", "Ministry of japan") })
+	await(t, "the reply without an answer is looked up", func() bool { return len(wire.said("conversations.replies")) > 0 })
 
 	wire.cut("chat.postMessage")
 	site.publish(statementIn("france", 2))
@@ -242,6 +245,26 @@ func (r *relay) holds(t *testing.T, channel, words string) (n int) {
 	return n
 }
 
+// told reports whether a reply with words stands beneath a message, with metadata of
+// its own.
+func (r *relay) told(t *testing.T, channel, about, words string) bool {
+	t.Helper()
+	for _, m := range r.history(t, channel) {
+		if !strings.Contains(m.Text, about) {
+			continue
+		}
+		var got struct{ Messages []postedMessage }
+		r.ask(t, "conversations.replies", url.Values{"channel": {channel}, "ts": {m.TS}, "include_all_metadata": {"true"}}, &got)
+		for _, reply := range got.Messages {
+			id := reply.Metadata.Payload["id"]
+			if reply.TS != m.TS && strings.Contains(reply.Text, words) && id != "" && id != m.Metadata.Payload["id"] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (r *relay) edits(channel string) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -279,8 +302,8 @@ func checkHistory(t *testing.T, messages []postedMessage) {
 			t.Errorf("message %q carries metadata %+v, want one id of its own", m.Text, m.Metadata)
 		}
 		ids[id] = true
-		if m.ReplyCount != 0 {
-			t.Errorf("message %q has %d replies; copies edit and do not reply", m.Text, m.ReplyCount)
+		if want := map[bool]int{true: 1}[strings.Contains(m.Text, "№ 1")]; m.ReplyCount != want {
+			t.Errorf("message %q has %d replies, want %d: one that tells of the copy", m.Text, m.ReplyCount, want)
 		}
 		if strings.Contains(m.Text, "<!channel>") {
 			t.Errorf("message %q would ring everybody", m.Text)
@@ -295,7 +318,7 @@ func checkHistory(t *testing.T, messages []postedMessage) {
 }
 
 // check holds the calls to what they promise: the token in the header alone,
-// nothing refused, one look-up after the cut.
+// nothing refused, look-ups after the cuts.
 func (r *relay) check(t *testing.T) {
 	t.Helper()
 	r.mu.Lock()
@@ -317,8 +340,8 @@ func (r *relay) check(t *testing.T) {
 		}
 	}
 	t.Logf("calls: %v", count)
-	if count["conversations.history"] == 0 {
-		t.Error("nothing was looked up after the lost answer")
+	if count["conversations.history"] == 0 || count["conversations.replies"] == 0 {
+		t.Error("what got no answer was not looked up in the channel and in the thread")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tocsin"
@@ -135,13 +136,22 @@ func (r *rig) commandEach() {
 	} {
 		r.say("UANN", "C0000001", text)
 	}
-	r.desk.err = errors.New("disk full")
+	r.fails(errors.New("disk full"))
 	r.say("UANN", "C0000001", "subscribe nukes")
-	r.desk.err = nil
+	r.fails(nil)
+}
+
+// fails makes what is changed fail from now on.
+func (r *rig) fails(err error) {
+	synctest.Wait()
+	r.desk.mu.Lock()
+	defer r.desk.mu.Unlock()
+	r.desk.err = err
 }
 
 // pressEach presses the buttons of messages.
 func (r *rig) pressEach() {
+	synctest.Wait()
 	r.desk.edits = []Proposal{{Watchlist: "missiles", Base: 7, Not: `title:"a b"`, Before: 40, After: 38}}
 	for _, b := range [][2]string{
 		{actionAck, "a1"},
@@ -166,17 +176,18 @@ func (r *rig) editEach() {
 		v := r.View("")
 		r.inModal("block_actions", fmt.Sprint("typed", i), v, fields("missile*", "lang:fr", "C0000001", ""))
 		time.Sleep(2 * time.Second)
-		r.desk.err = save
+		r.fails(save)
 		r.inModal("view_submission", fmt.Sprint("wrong", i), r.View(v.ID), fields("missile*", "langs:french", "C0000001", ""))
 		r.inModal("view_submission", fmt.Sprint("saved", i), r.View(v.ID), fields("missile*", "", "C0000001", ""))
 		time.Sleep(time.Second)
-		r.desk.err = nil
+		r.fails(nil)
 	}
 	r.say("UANN", "C0000001", "edit missiles")
 	r.say("UANN", "C0000001", "edit nukes")
 	home := func(id string) {
 		r.Emit("events_api", map[string]any{"team_id": "T0000001", "event_id": id, "event": map[string]any{"type": "app_home_opened", "user": "UANN", "tab": "home"}}, false)
 		time.Sleep(time.Second)
+		synctest.Wait()
 	}
 	home("Ev1")
 	r.desk.standing.Subscriptions[0].Muted = time.Now().Add(time.Hour)
