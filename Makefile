@@ -50,6 +50,7 @@ bench-peers: ## the matching engine beside Hyperscan, on the same text: needs ap
 KILLS ?= 120
 
 torture: ## the real binary killed KILLS times under faulty providers, then the controls
+	TOCSIN_THOROUGH=1 $(GO) test -count=1 -timeout 30m ./pipeline
 	TOCSIN_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -run TestKilledProcesses -v ./cmd/tocsin
 	@for off in lookup repeat; do \
 		echo "control: $$off switched off"; \

@@ -86,7 +86,11 @@ func (k *desk) edited() []tocsin.Delivery {
 // they can take: each at its ideal time, which is one a second after a burst.
 func TestDeadChannelDelaysNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		const channels, waiting, each = 200, 1500, 15
+		const each = 15
+		channels, waiting := 40, 300
+		if thorough {
+			channels, waiting = 200, 1500
+		}
 		p := missiles()
 		p.Watchlists = append(p.Watchlists, tocsin.Watchlist{Name: "fish", Query: "cod"})
 		p.Subscriptions[0].FoldOver = -1

@@ -317,7 +317,7 @@ func TestDeathAroundAMuteLosesAndDoublesNothing(t *testing.T) {
 		held  int
 		finds bool
 	}{{2, true}, {2, false}, {7, true}, {7, false}} {
-		for step := 1; ; step++ {
+		for step := 1; ; step += stride(3) {
 			var survived bool
 			t.Run(fmt.Sprintf("%d held, finds %v, step %d", tt.held, tt.finds, step), func(t *testing.T) {
 				bubble(t, func(t *testing.T) { survived = deathAtAMute(t, tt.held, tt.finds, step) })

@@ -35,7 +35,11 @@ func changes(zone *time.Location) (out []time.Time) {
 }
 
 func TestDigestComesOnceADayWhenTheClocksChange(t *testing.T) {
-	for n, name := range changing {
+	zones := changing
+	if !thorough {
+		zones = zones[:1]
+	}
+	for n, name := range zones {
 		zone, err := time.LoadLocation(name)
 		if err != nil {
 			t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
 	"slices"
 	"sync"
@@ -16,6 +17,18 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server/ats"
 )
+
+// thorough is for the long run: make torture sets it. Without it tests take samples
+// of what they try one by one.
+var thorough = os.Getenv("TOCSIN_THOROUGH") != ""
+
+// stride is how many steps further the next trial goes, unless all are tried.
+func stride(n int) int {
+	if thorough {
+		return 1
+	}
+	return n
+}
 
 // bubble runs f on a fake clock, with JetStream inside. The clock starts at the
 // real time: the file store takes ages from a clock outside the bubble. The NATS
