@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"tocsin"
 	"tocsin/notifiers"
@@ -34,7 +35,7 @@ func TestNoHostileAlertIsObeyedOrTooLong(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if why := (judge{d.Kind, marked}).message(text, blocks); why != "" {
+		if why := judgeOf(d, marked).message(text, blocks); why != "" {
 			if faults++; faults < 10 {
 				t.Errorf("alert %d, %s: %s", i, d.Kind, why)
 			}
@@ -61,6 +62,19 @@ func TestNoHostileAlertIsObeyedOrTooLong(t *testing.T) {
 		}
 	}
 	t.Logf("%d alerts, %d faults; %v, %d with buttons, %v; the longest has %d bytes of blocks; %v", n, faults, kinds, buttons, seen, longest, time.Since(began).Round(time.Second))
+}
+
+// judgeOf is who judges a delivery.
+func judgeOf(d tocsin.Delivery, marked bool) judge {
+	j := judge{kind: d.Kind, marked: marked}
+	j.headed = d.Urgent || strings.TrimFunc(d.Note, func(r rune) bool { return unicode.IsSpace(r) || hidden(r) }) != ""
+	if d.Urgent {
+		j.calls = "<!here>"
+		if d.To.Mention == "S024BE7LH" {
+			j.calls = "<!subteam^S024BE7LH>"
+		}
+	}
+	return j
 }
 
 // TestTheJudgeOfHostileAlertsFinds keeps the judge able to fail.
@@ -261,6 +275,9 @@ func (s *swarm) delivery() (d tocsin.Delivery, marked bool) {
 	d.Alert = s.alert(marked)
 	if d.Alert.Into != "" && s.one(2) {
 		d.Older = tocsin.Alert{Copies: s.copies(1)}
+	}
+	if d.Kind != tocsin.Reply && s.one(5) {
+		d.Urgent, d.Note, d.To.Mention = s.one(2), s.any(), []string{"", "here", "S024BE7LH", "S1|x>", s.any()}[s.IntN(5)]
 	}
 	if d.Kind == tocsin.Reply {
 		d.News, d.Aloud = s.happened(d.Alert), s.one(2)

@@ -17,7 +17,9 @@ import (
 // takes all else for foreign; it uses nothing of what renders them.
 type judge struct {
 	kind   string
-	marked bool // words of it may be bold
+	marked bool   // words of it may be bold
+	headed bool   // a note in bold stands above it,
+	calls  string // after a mention of ours, "" for none
 }
 
 // ourLabels are all that begin a line of ours in bold.
@@ -25,17 +27,26 @@ var ourLabels = []string{"*Source* ", "*Times* ", "*Link* ", "*Matched* ", "*Abo
 
 // Limits of the text beside the blocks, in UTF-16 units: a post is split above about
 // 4,000 and an edit refused; the design stays below 3,000.
-const maxPlain = 3000
+const (
+	maxPlain = 3000
+	maxNote  = 401 // above it
+)
 
 // message is what is wrong with a message, "" if nothing.
 func (j judge) message(text string, blocks []byte) string {
 	if err := notifiertest.CheckBlocks(blocks); err != nil {
 		return err.Error()
 	}
-	if n := units(text); n == 0 || n > maxPlain {
+	most := maxPlain
+	if j.headed {
+		most += maxNote
+	}
+	if n := units(text); n == 0 || n > most {
 		return fmt.Sprintf("text of %d units", n)
 	}
-	if why := j.shown(text); why != "" {
+	first := j
+	j.headed = false
+	if why := first.shown(text); why != "" {
 		return "text: " + why
 	}
 	var all []struct {
@@ -49,7 +60,7 @@ func (j judge) message(text string, blocks []byte) string {
 	if err := json.Unmarshal(blocks, &all); err != nil {
 		return err.Error()
 	}
-	for _, b := range all {
+	for i, b := range all {
 		var why string
 		var t struct{ Text string }
 		switch b.Type {
@@ -58,7 +69,9 @@ func (j judge) message(text string, blocks []byte) string {
 			why = plainText(t.Text)
 		case "section":
 			_ = json.Unmarshal(b.Text, &t)
-			why = j.shown(t.Text)
+			if why = j.shown(t.Text); i == 0 {
+				why = first.shown(t.Text)
+			}
 		case "context":
 			var s string
 			_ = json.Unmarshal(b.Elements[0].Text, &s)
@@ -111,6 +124,12 @@ func tail(s string) string { return fmt.Sprintf("%q", s[:min(len(s), 40)]) }
 // shown is what is wrong with mrkdwn.
 func (j judge) shown(s string) string {
 	s = strings.NewReplacer("\u200b*", "*", "*\u200b", "*").Replace(s) // the boundaries of bold words
+	if j.headed && j.calls != "" {
+		var ok bool
+		if s, ok = strings.CutPrefix(s, j.calls+" "); !ok {
+			return "nobody is called: " + tail(s)
+		}
+	}
 	rest, why := unlinked(s)
 	if why == "" {
 		why = plainText(rest)
@@ -129,7 +148,7 @@ func (j judge) shown(s string) string {
 			line = uncoded(line)
 		}
 		stars := strings.Count(line, "*")
-		about := i == 0 && j.kind == tocsin.Reply // the title of a reply is bold
+		about := i == 0 && (j.kind == tocsin.Reply || j.headed) // the title of a reply is bold
 		switch {
 		case strings.Contains(line, "~"):
 			return "struck out: " + tail(line)

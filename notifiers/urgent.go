@@ -52,7 +52,7 @@ func (s slackMessage) heading(d tocsin.Delivery) slackMessage {
 	if note == "" {
 		return s
 	}
-	m := &mrkdwn{max: maxName * 3}
+	m := &mrkdwn{max: maxName + 100} // with all else of a card at its longest it stays under 12,000
 	if d.Urgent {
 		m.markup(slackMention(d.To.Mention) + " ")
 	}
