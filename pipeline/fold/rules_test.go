@@ -49,9 +49,7 @@ func TestALongTextKeepsOfEachKind(t *testing.T) {
 	for i := range 60 {
 		slots = append(slots, numberSlot(strconv.Itoa(1000+i)), slotOf(topic, strconv.Itoa(i)))
 	}
-	for _, s := range []slot{dateSlot(3, 4), slotOf(entity, "KP"), slotOf(name, "slns")} {
-		slots = append(slots, s)
-	}
+	slots = append(slots, dateSlot(3, 4), slotOf(entity, "KP"), slotOf(name, "slns"))
 	kept := map[int]int{}
 	out := choose(slots)
 	for _, s := range out {
