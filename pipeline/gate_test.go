@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestRevokedTokenStopsItsWorkspaceAlone(t *testing.T) {
 		r.cfg.Log = quiet
 		var mu sync.Mutex
 		var told []string
-		calls := 0
+		var calls atomic.Int32
 		r.cfg.Report = func(key, text string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -35,7 +36,7 @@ func TestRevokedTokenStopsItsWorkspaceAlone(t *testing.T) {
 		r.cfg.Clear = func(string) {}
 		r.desk.answer = func(_ int, d tocsin.Delivery) (bool, error) {
 			if d.To.Workspace == "one" {
-				calls++
+				calls.Add(1)
 				return false, &tocsin.Outcome{Verdict: tocsin.Install, Code: "token_revoked"}
 			}
 			return true, nil
@@ -44,12 +45,14 @@ func TestRevokedTokenStopsItsWorkspaceAlone(t *testing.T) {
 		time.Sleep(time.Minute)
 		r.tell("news", 3)
 		time.Sleep(6 * time.Hour)
-		if calls > 110 { // 20 lanes by themselves would make 1,500
-			t.Errorf("%d calls with a revoked token in six hours, want one lane's", calls)
+		if n := calls.Load(); n > 110 { // 20 lanes by themselves would make 1,500
+			t.Errorf("%d calls with a revoked token in six hours, want one lane's", n)
 		}
+		mu.Lock()
 		if len(told) != 1 || !strings.Contains(told[0], "slack workspace one") || !strings.Contains(told[0], "token_revoked") {
 			t.Errorf("operators were told %q, want one notice of workspace one", told)
 		}
+		mu.Unlock()
 		for _, d := range must(r.logs.Deliveries(t.Context())) {
 			if d.Kind == Parked || d.Attempt > 0 {
 				t.Errorf("delivery to %s is %s after %d attempts: a revoked token burnt it", d.To, d.Kind, d.Attempt)

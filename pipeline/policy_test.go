@@ -53,11 +53,11 @@ func TestDigestComesOnceADayWhenTheClocksChange(t *testing.T) {
 	}
 }
 
-// digestsAround runs from the day before a change of the clocks to the day after
-// it, an alert every three hours.
+// digestsAround runs from the evening before a change of the clocks to the day
+// after it, an alert every three hours.
 func digestsAround(t *testing.T, zone *time.Location, change time.Time, restart string) {
 	day := change.In(zone)
-	until(change.Add(-26*time.Hour + 7*time.Minute)) // before anything runs: a server that waits for months ticks for minutes
+	until(change.Add(-8*time.Hour + 7*time.Minute)) // before anything runs: a server that waits for months ticks for minutes
 	r := newRig(t, t.TempDir(), planned(tocsin.Subscription{Digest: "daily 08:00 " + zone.String()}))
 	defer r.close()
 	r.run()
@@ -161,7 +161,7 @@ func TestAlertOfADigestAndAtOnceIsSentAtOnce(t *testing.T) {
 }
 
 func TestQuietHoursHoldAndThenTell(t *testing.T) {
-	for _, tt := range []struct {
+	for n, tt := range []struct {
 		held int
 		want []string
 	}{
@@ -169,7 +169,10 @@ func TestQuietHoursHoldAndThenTell(t *testing.T) {
 		{2, []string{"before0", "night0", "night1", "after0"}},
 		{7, []string{"before0", "digest of 7: night6 night5 night4 night3 night2", "after0"}},
 	} {
-		for _, restart := range []bool{false, true} {
+		for i, restart := range []bool{false, true} {
+			if !thorough && i != n%2 {
+				continue
+			}
 			t.Run(fmt.Sprint(tt.held, restart), func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					zone, _ := time.LoadLocation("Asia/Tokyo")

@@ -171,7 +171,7 @@ func desks(n int) (Provision, []string) {
 		name := fmt.Sprint("desk", i)
 		names = append(names, name)
 		p.Destinations = append(p.Destinations, tocsin.Destination{Name: name, Kind: "slack", To: name})
-		p.Subscriptions = append(p.Subscriptions, tocsin.Subscription{Watchlist: "missiles", To: name})
+		p.Subscriptions = append(p.Subscriptions, tocsin.Subscription{Watchlist: "missiles", To: name, FoldOver: -1}) // each by itself, to be counted
 	}
 	return p, names
 }

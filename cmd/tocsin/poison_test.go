@@ -12,21 +12,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestMain lets scripts run this test as the program, and removes what was
 // built for all tests.
 func TestMain(m *testing.M) {
-	testscript.Main(cleaner{m}, map[string]func(){"tocsin": main})
-}
-
-type cleaner struct{ *testing.M }
-
-func (c cleaner) Run() int {
-	defer func() { _ = os.RemoveAll(builtIn) }()
-	return c.M.Run()
+	status := m.Run()
+	_ = os.RemoveAll(builtIn)
+	os.Exit(status)
 }
 
 var builtIn string // where the program was built

@@ -60,7 +60,11 @@ func setScene(env *testscript.Env) error {
 	env.Setenv("SITE", site)
 	env.Setenv("SLACK", api)
 	env.Setenv("TOKEN", "xoxb-right")
-	env.Setenv("GORACE", "atexit_sleep_ms=0") // the detector sleeps a second at each exit
+	binary, err := built()
+	if err != nil {
+		return err
+	}
+	env.Setenv("PATH", filepath.Dir(binary)+string(filepath.ListSeparator)+env.Getenv("PATH"))
 	files, err := filepath.Glob(filepath.Join(env.WorkDir, "*.yaml"))
 	lists, _ := filepath.Glob(filepath.Join(env.WorkDir, "*.opml"))
 	files = append(files, lists...)
@@ -98,7 +102,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 func eventuallyPrints(ts *testscript.TestScript, _ bool, args []string) {
 	re, err := regexp.Compile(`(?m)` + args[0])
 	ts.Check(err)
-	for start := time.Now(); ; time.Sleep(200 * time.Millisecond) {
+	nap := 100 * time.Millisecond
+	for start := time.Now(); ; time.Sleep(nap) {
+		nap = min(nap*5/4, time.Second)
 		out, err := commandOf(ts, args[1:]).Output()
 		if err == nil && re.Match(out) {
 			_, _ = ts.Stdout().Write(out)
@@ -113,12 +119,15 @@ func eventuallyPrints(ts *testscript.TestScript, _ bool, args []string) {
 // commandOf is a command in the script's directory and environment, of which
 // nothing is logged.
 func commandOf(ts *testscript.TestScript, args []string) *exec.Cmd {
-	path, err := exec.LookPath(args[0])
+	binary, err := built()
 	ts.Check(err)
-	c := exec.Command(path, args[1:]...)
+	if args[0] != "tocsin" {
+		ts.Fatalf("eventually runs tocsin, not %s", args[0])
+	}
+	c := exec.Command(binary, args[1:]...)
 	c.Dir = ts.MkAbs(".")
 	c.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"))
-	for _, name := range []string{"TOKEN", "SITE", "SLACK", "GORACE"} {
+	for _, name := range []string{"TOKEN", "SITE", "SLACK"} {
 		c.Env = append(c.Env, name+"="+ts.Getenv(name))
 	}
 	return c
