@@ -42,7 +42,7 @@ func TestKilledProcessesLoseNothingAndSendNothingTwice(t *testing.T) {
 	if f != (faults{}) {
 		t.Errorf("%+v\n%s", f, strings.Join(w.noted, "\n"))
 		if keep := os.Getenv("TOCSIN_KEEP"); keep != "" { // for who looks into it
-			t.Log(os.CopyFS(keep, os.DirFS(filepath.Join(w.dir, "data"))))
+			t.Log(os.CopyFS(keep, os.DirFS(filepath.Join(w.dir, "data/jetstream"))))
 		}
 	}
 }
@@ -135,6 +135,9 @@ func (w *world) look() {
 // more. What waits for a digest that was just told is let go.
 func (w *world) settle() {
 	w.look()
+	w.mu.Lock()
+	w.onPost, w.onFeed = 0, 0 // the last life may have ended without them
+	w.mu.Unlock()
 	done, began := w.start()
 	last, since := faults{}, time.Now()
 	for f := last; time.Since(since) < 90*time.Second; time.Sleep(500 * time.Millisecond) {
