@@ -223,6 +223,7 @@ func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
 		return d
 	}
 	best, told := Decision{Kind: New, Reason: "nothing open is like it"}, Decision{} // told: of reports
+	spoken := map[string]Decision{}                                                  // by texts of its own language, of each statement
 	for _, n := range x.likely(f, at) {
 		c := &x.members[n]
 		if known && c.id == own {
@@ -241,6 +242,12 @@ func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
 		if d.Score > most.Score {
 			*most, most.Statement = d.like(c), c.id
 		}
+		if other.lang == f.lang && !c.report && d.Score > spoken[c.id].Score {
+			spoken[c.id] = d
+		}
+	}
+	if d := spoken[best.Statement]; best.Kind == Same && d.Kind == Near {
+		best.Kind, best.Reason = d.Kind, d.Reason // how much it leaves out, its own language tells best
 	}
 	if told.Score > best.Score && !(best.Kind != New && best.Statement == told.Statement) {
 		best = told
