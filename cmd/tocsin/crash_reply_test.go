@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"regexp"
 	"strconv"
 	"strings"
@@ -27,30 +26,27 @@ var (
 func (w *world) grown() map[int]grown {
 	out, of := map[int]grown{}, map[string]int{} // ts -> statement
 	for _, m := range w.slack.Messages("") {
-		if f := numbered.FindStringSubmatch(m.Text); f != nil && m.Thread == "" {
-			of[m.TS], _ = strconv.Atoi(f[1])
+		if k := rootOf(m); k != 0 {
+			of[m.TS] = k
 		}
 	}
 	for _, q := range w.slack.Requests("chat.postMessage") {
-		f := numbered.FindStringSubmatch(q.Form.Get("text"))
-		if f == nil || !q.Applied || q.Form.Get("thread_ts") != "" {
+		text := q.Form.Get("text")
+		k := statementIn(text)
+		if k == 0 || digestOf(text) > 0 || !q.Applied || q.Form.Get("thread_ts") != "" {
 			continue
 		}
-		k, _ := strconv.Atoi(f[1])
 		g := out[k]
-		if n := publishedBy.FindStringSubmatch(q.Form.Get("text")); n != nil {
+		if n := publishedBy.FindStringSubmatch(text); n != nil {
 			g.copies, _ = strconv.Atoi(n[1])
 			g.copies--
 		}
-		if n := changesBy.FindStringSubmatch(q.Form.Get("text")); n != nil {
+		if n := changesBy.FindStringSubmatch(text); n != nil {
 			g.changes, _ = strconv.Atoi(n[1])
 		}
 		out[k] = g
 	}
-	for _, m := range w.slack.Messages("") {
-		if m.Thread == "" {
-			continue
-		}
+	for _, m := range w.threaded() {
 		k := of[m.Thread]
 		g := out[k]
 		g.copies += strings.Count(m.Text, "also published by")
@@ -60,22 +56,12 @@ func (w *world) grown() map[int]grown {
 	return out
 }
 
-// untold is how many copies Slack does not show yet.
-func (w *world) untold() (n int) {
-	got := w.grown()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for k, want := range w.copiesOf {
-		n += max(0, want-got[k].copies)
-	}
-	return n
-}
-
 func (w *world) answers() int { return len(w.threaded()) }
 
+// threaded are the replies that tell of what happened to alerts.
 func (w *world) threaded() (out []notifiertest.Message) {
 	for _, m := range w.slack.Messages("") {
-		if m.Thread != "" {
+		if m.Thread != "" && deliveryOf(m) != "" {
 			out = append(out, m)
 		}
 	}
@@ -83,35 +69,27 @@ func (w *world) threaded() (out []notifiertest.Message) {
 }
 
 // replies compares what became known of each alert with what its thread tells:
-// what is not told, and what is told twice, by its words or by its delivery.
-func (w *world) replies() (lost, twice int) {
-	b, l := w.open()
-	defer b.Close()
+// what is not told, and what is told twice, by its words or by its delivery. What a
+// digest told of has no thread.
+func (w *world) replies(a *crashLogs) (lost, twice int) {
 	got := w.grown()
 	count := func(got, want int) {
 		lost += max(0, want-got)
 		twice += max(0, got-want)
 	}
-	for _, s := range w.stories(l) {
-		f := numbered.FindStringSubmatch(s.Alert.First().Title)
-		if f == nil {
-			continue
+	for _, s := range a.stories {
+		if g, ok := got[statementIn(s.Alert.First().Title)]; ok {
+			count(g.copies, len(s.Alert.Copies)-1)
+			count(g.changes, s.Alert.Revised)
 		}
-		k, _ := strconv.Atoi(f[1])
-		count(got[k].copies, len(s.Alert.Copies)-1)
-		count(got[k].changes, s.Alert.Revised)
 	}
-	ids := map[any]int{}
+	ids := map[string]int{}
 	for _, m := range w.threaded() {
-		if ids[m.Metadata.Payload["id"]]++; ids[m.Metadata.Payload["id"]] > 1 {
+		if ids[deliveryOf(m)]++; ids[deliveryOf(m)] > 1 {
 			twice++
 		}
 	}
-	deliveries, err := l.Deliveries(context.Background())
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, d := range deliveries {
+	for _, d := range a.deliveries {
 		if d.Act == tocsin.Reply && d.Kind != pipeline.Sent {
 			lost++
 		}
