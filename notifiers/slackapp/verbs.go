@@ -32,15 +32,22 @@ func (a *App) command(s slash) any {
 		return immediate(help())
 	}
 	p := person{s.TeamID, s.UserID, s.ChannelID}
-	ok := a.soon(func(ctx context.Context) {
+	work := func(ctx context.Context) reply {
 		r, err := a.do(ctx, p, c, s.TriggerID)
 		if err != nil {
 			r = wrong(err)
 		}
+		return r
+	}
+	tell := func(ctx context.Context, r reply) {
 		if r.text != "" {
 			a.respond(ctx, s.ResponseURL, r)
 		}
-	})
+	}
+	if c.changes() {
+		return immediate(a.change(work, tell))
+	}
+	ok := a.soon(func(ctx context.Context) { tell(ctx, work(ctx)) })
 	if !ok {
 		return immediate(say("tocsin has much to do just now: try again in a minute"))
 	}
