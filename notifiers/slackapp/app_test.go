@@ -56,7 +56,7 @@ func (c *counter) desk() Desk {
 			case <-time.After(c.slow):
 			case <-ctx.Done():
 			}
-			err := c.note("try %s%s", t.Query, planText(t.Plan))
+			err := c.note("try %s%s", t.Query, planWords(t.Plan))
 			out := c.tried
 			out.Query = t.Query
 			return out, err
@@ -65,7 +65,7 @@ func (c *counter) desk() Desk {
 			return w.Name, c.note("%s saves %s: %s (%d)", by, w.Name, w.Query, base)
 		},
 		Subscribe: func(_ context.Context, by, channel string, plan tocsin.Subscription) error {
-			return c.note("%s subscribes %s to %s%s", by, channel, plan.Watchlist, planText(plan))
+			return c.note("%s subscribes %s to %s%s", by, channel, plan.Watchlist, planWords(plan))
 		},
 		Unsubscribe: func(_ context.Context, by, channel, list string) error {
 			return c.note("%s unsubscribes %s from %s", by, channel, list)
@@ -95,6 +95,9 @@ func (c *counter) desk() Desk {
 }
 
 // newCounter gets missiles in C0000001, which it may change, and has nukes.
+// planWords are the options of a plan as they were meant.
+func planWords(s tocsin.Subscription) string { return strings.ReplaceAll(planText(s), "\u2060", "") }
+
 func newCounter() *counter {
 	return &counter{
 		standing: Standing{

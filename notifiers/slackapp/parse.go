@@ -236,7 +236,7 @@ func straighten(s string) string {
 		case '\t', '\n', '\r', '\u00a0', '\u2007', '\u202f', '\u3000':
 			return ' '
 		}
-		if r < ' ' || r == 0x7f || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff {
+		if r < ' ' || r == 0x7f || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r == 0x2060 || r >= 0x2066 && r <= 0x2069 || r == 0xfeff {
 			return -1
 		}
 		return r
