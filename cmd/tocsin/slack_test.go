@@ -332,3 +332,24 @@ func TestReloadChangesWhoMayConnect(t *testing.T) {
 		}
 	})
 }
+
+// TestSlackSetsWhatSubscriptionSetSets: quiet hours, escalation and folding, and no
+// escalation into another workspace.
+func TestSlackSetsWhatSubscriptionSetSets(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		r.two.Admins = []string{"U2BOB000"}
+		ann := func(text string) string { return r.say("U1ANN000", "C1111111", text) }
+		wantIn(t, "two", r.tell("U2BOB000", "C2222222", "subscribe missiles"), "from now on")
+		w, err := r.svc.logs.Wanted(t.Context())
+		if err != nil || w.Destinations["slack-two-c2222222"].Destination == nil {
+			t.Fatalf("destinations %v, %v", w.Destinations, err)
+		}
+		for _, to := range []string{"nowhere", "slack-two-c2222222", "rom"} {
+			wantIn(t, to, ann("subscribe missiles escalate:10m to:"+to), "escalate: there is no destination")
+		}
+		wantIn(t, "wrong", ann("subscribe missiles quiet:22:00"), "quiet: ", "are no quiet hours", "Did you mean")
+		options := "quiet:22:00-07:00 Europe/Paris escalate:10m:room fold-over:7"
+		wantIn(t, "set", ann("subscribe missiles "+options), "from now on")
+		wantIn(t, "list", ann("list"), "*missiles* (`"+options+"`)")
+	})
+}

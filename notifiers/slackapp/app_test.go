@@ -96,7 +96,7 @@ func (c *counter) desk() Desk {
 
 // newCounter gets missiles in C0000001, which it may change, and has nukes.
 // planWords are the options of a plan as they were meant.
-func planWords(s tocsin.Subscription) string { return strings.ReplaceAll(planText(s), "\u2060", "") }
+func planWords(s tocsin.Subscription) string { return strings.ReplaceAll(planText(s), "`", "") }
 
 func newCounter() *counter {
 	return &counter{

@@ -108,7 +108,7 @@ func modal(d draft, result []string) slack.ModalViewRequest {
 	queryBlock.DispatchAction = true
 	options := text(actionPlan, "lang:fr,en min-copies:2 digest:daily 08:00", strings.Join(Options(d.Plan), " "), 300)
 	options.DispatchActionConfig = query.DispatchActionConfig
-	planBlock := input(blockPlan, "Options", "lang: from: country: min-copies: digest: urgent", options, true)
+	planBlock := input(blockPlan, "Options", "lang: from: country: min-copies: digest: urgent quiet: escalate: fold-over:", options, true)
 	planBlock.DispatchAction = true
 
 	title, blocks := "Edit a watchlist", []slack.Block{}

@@ -67,6 +67,7 @@ func usage(try, format string, args ...any) error {
 // a keyboard makes.
 //
 //	subscribe <watchlist | "query"> [lang:fr,en] [from:un] [country:FR] [digest:daily 08:00] [min-copies:2] [urgent]
+//	          [quiet:22:00-07:00 Europe/Paris] [escalate:10m to:duty] [fold-over:20]
 //	unsubscribe <watchlist>     edit <watchlist>     mute <watchlist> 2h     resume [<watchlist>]
 //	new   list   pause   test   why <url>   search <query>   sources   help
 //

@@ -165,7 +165,7 @@ func planText(s tocsin.Subscription) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return " (" + esc(strings.Join(words, " "), 300) + ")"
+	return " (" + code(strings.Join(words, " "), 300) + ")" // people copy it
 }
 
 // Options are the options of a subscription as a person writes them.
@@ -175,6 +175,8 @@ func Options(s tocsin.Subscription) (words []string) {
 		{"from", strings.Join(s.Sources, ",")},
 		{"country", strings.Join(s.Countries, ",")},
 		{"digest", s.Digest},
+		{"quiet", s.Quiet},
+		{"escalate", s.Escalate.String()},
 	} {
 		if o.value != "" {
 			words = append(words, o.name+":"+o.value)
@@ -182,6 +184,12 @@ func Options(s tocsin.Subscription) (words []string) {
 	}
 	if s.MinCopies > 1 {
 		words = append(words, fmt.Sprintf("min-copies:%d", s.MinCopies))
+	}
+	switch {
+	case s.FoldOver < 0:
+		words = append(words, "fold-over:never")
+	case s.FoldOver > 0:
+		words = append(words, fmt.Sprintf("fold-over:%d", s.FoldOver))
 	}
 	if s.Urgent {
 		words = append(words, "urgent")
@@ -191,6 +199,9 @@ func Options(s tocsin.Subscription) (words []string) {
 
 // preview says what a new query would have sent. It is saved by a click.
 func (a *App) preview(ctx context.Context, c Command) (reply, error) {
+	if err := c.Plan.CheckPolicy(); err != nil {
+		return reply{}, err // not when it is saved
+	}
 	t, err := a.Desk.Try(ctx, Trial{Query: c.Query, Plan: c.Plan, Since: since(lookBack), Show: dryRunShow})
 	if err != nil {
 		return reply{}, fmt.Errorf("%w. The query was: %s", err, c.Query)
