@@ -287,7 +287,8 @@ func (d *workspaceDesk) acknowledge(ctx context.Context, by, id string) (tocsin.
 	return d.s.logs.Acknowledge(ctx, by, id)
 }
 
-// why tells what tocsin why tells, without what other workspaces ask for.
+// why tells what tocsin why tells, without what other workspaces ask for: the newest
+// record first, and last which watchlists did not match that.
 func (d *workspaceDesk) why(ctx context.Context, address string) ([]string, error) {
 	traces, err := d.s.logs.Why(ctx, address)
 	if err != nil {
@@ -300,12 +301,20 @@ func (d *workspaceDesk) why(ctx context.Context, address string) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	for _, t := range traces {
-		t.Verdicts = slices.DeleteFunc(t.Verdicts, func(v pipeline.Verdict) bool { return !d.sees(w, v.Watchlist) })
+	var b, missed bytes.Buffer
+	for i, t := range slices.Backward(traces) {
+		lacks := func(v pipeline.Verdict) string { return lacking(w, t.Item, v) }
 		t.Deliveries = slices.DeleteFunc(t.Deliveries, func(x pipeline.Delivered) bool { return d.channelOf(w, x.To) == "" })
-		tell(&b, t, func(v pipeline.Verdict) string { return lacking(w, t.Item, v) })
+		t.Verdicts = slices.DeleteFunc(t.Verdicts, func(v pipeline.Verdict) bool {
+			seen := d.sees(w, v.Watchlist)
+			if seen && !v.Matched && i == len(traces)-1 {
+				tellVerdict(&missed, t.Item, v, lacks)
+			}
+			return !seen || !v.Matched
+		})
+		tell(&b, t, lacks)
 	}
+	b.Write(missed.Bytes())
 	return strings.Split(strings.TrimSpace(b.String()), "\n"), nil
 }
 

@@ -292,7 +292,7 @@ func (a *App) explain(ctx context.Context, alert string) (reply, error) {
 		}
 		lines = append(lines, line)
 	}
-	return reply{text: "Why: " + esc(first.Title, 200), blocks: sections(lines)}, nil
+	return reply{text: "Why: " + esc(first.Title, 200), blocks: sections(brief(lines, code("/tocsin why "+first.URL, 400)+" tells more"))}, nil
 }
 
 func (a *App) saveOffer(ctx context.Context, p person, value string) (reply, error) {

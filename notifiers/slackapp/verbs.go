@@ -104,7 +104,8 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 		for i := range lines {
 			lines[i] = esc(lines[i], maxLine)
 		}
-		return reply{text: "Why " + esc(c.URL, 300), blocks: sections(lines)}, err
+		all := code("tocsin why "+shellWord(c.URL), 400) + " where tocsin runs tells all"
+		return reply{text: "Why " + esc(c.URL, 300), blocks: sections(brief(lines, all))}, err
 	case verbSearch:
 		return a.search(ctx, c)
 	case verbSources:
@@ -112,6 +113,9 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 	}
 	return help(), nil
 }
+
+// shellWord is an address as a shell takes it whole.
+func shellWord(s string) string { return "'" + strings.ReplaceAll(s, "'", "%27") + "'" }
 
 // known is a watchlist that the workspace can subscribe.
 func known(s Standing, name string) (Known, error) {
