@@ -5,6 +5,7 @@ package notifiers_test
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -17,6 +18,8 @@ import (
 	"tocsin/notifiers"
 	"tocsin/notifiers/slackapp"
 )
+
+var keepSlacktest = flag.Bool("keep", false, "write what slack-go's slacktest read into its golden file")
 
 // TestInterop posts to slack-go's own server for tests, and reads there what came.
 // It knows no edits. -keep writes what it read into the golden file.

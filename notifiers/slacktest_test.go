@@ -3,7 +3,6 @@ package notifiers_test
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"testing"
 	"time"
@@ -16,8 +15,6 @@ import (
 // slacktestGolden is what slack-go's own server read of what we post. make interop
 // writes it with -keep.
 const slacktestGolden = "testdata/slacktest.jsonl"
-
-var keepSlacktest = flag.Bool("keep", false, "write what slack-go's slacktest read into its golden file")
 
 // A readMessage is a message as a server of Slack's API read it.
 type readMessage struct {
