@@ -148,6 +148,7 @@ func (a *crashLogs) tells(root int, delivery, text string) (ks []int, wrong int)
 // faults compares what was published with what arrived.
 func (w *world) faults(a *crashLogs) (f faults) {
 	slack, mail := map[int]int{}, map[int]int{}
+	w.noted = nil
 	for i := range channels {
 		last := -1
 		for _, m := range w.slack.Messages(channelID(i)) {
@@ -156,6 +157,7 @@ func (w *world) faults(a *crashLogs) (f faults) {
 			for _, k := range ks {
 				slack[k]++
 				if a.place[k] < last {
+					w.note(true, "statement %d in channel %d stands behind a later one: %s", k, i, m.Text)
 					f.Order++
 				}
 				last = max(last, a.place[k])
@@ -177,6 +179,7 @@ func (w *world) faults(a *crashLogs) (f faults) {
 	}
 	w.mu.Lock()
 	for k := range w.channelOf {
+		w.note(slack[k] != 1 || mail[k] != 1, "statement %d of channel %d: %d messages, %d mails", k, w.channelOf[k], slack[k], mail[k])
 		f.Lost += max(0, 1-slack[k]) + max(0, 1-mail[k])
 		f.Twice += max(0, slack[k]-1)
 		f.IDs += max(0, mail[k]-1)
@@ -186,21 +189,29 @@ func (w *world) faults(a *crashLogs) (f faults) {
 	unmade, madeTwice, unshown, _ := w.acknowledged(a)
 	f.Lost += untold + unmade
 	f.Twice += toldTwice + madeTwice
-	f.Unshown, f.Decided = unshown, a.decidedTwice()
+	f.Unshown, f.Decided = unshown, w.decidedTwice(a)
 	return f
 }
 
 // decidedTwice counts items that have more than one event of their own.
-func (a *crashLogs) decidedTwice() (n int) {
+func (w *world) decidedTwice(a *crashLogs) (n int) {
 	seen := map[string]bool{}
 	for _, s := range a.stories {
 		for _, ev := range s.Events {
 			key := fmt.Sprintf("%s/%s/%d", ev.Copy.Source, ev.Copy.Item, ev.Copy.Rev)
 			if seen[key] && !slices.Contains([]string{pipeline.Matched, pipeline.Acknowledged}, ev.Kind) {
+				w.note(true, "item %s is decided twice: %+v", key, s.Events)
 				n++
 			}
 			seen[key] = true
 		}
 	}
 	return n
+}
+
+// note keeps what a fault is, for the report.
+func (w *world) note(fault bool, format string, args ...any) {
+	if fault && len(w.noted) < 50 {
+		w.noted = append(w.noted, fmt.Sprintf(format, args...))
+	}
 }

@@ -242,6 +242,7 @@ func (w *world) acknowledged(a *crashLogs) (lost, twice, unshown, unsaid int) {
 		}
 		at := p.channel + p.ts
 		twice += len(by[p.alert]) - 1 + max(0, said[at]-1)
+		w.note(len(by[p.alert]) > 1 || said[at] > 1, "alert %s: acknowledged by %v, told %d times", p.alert, by[p.alert], said[at])
 		if by[p.alert][0] != p.by || !strings.HasSuffix(p.by, ann) {
 			twice++
 		}

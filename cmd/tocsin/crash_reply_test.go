@@ -79,6 +79,7 @@ func (w *world) replies(a *crashLogs) (lost, twice int) {
 	}
 	for _, s := range a.stories {
 		if g, ok := got[statementIn(s.Alert.First().Title)]; ok {
+			w.note(g != (grown{len(s.Alert.Copies) - 1, s.Alert.Revised}), "%s: its thread tells of %+v, there are %d copies and %d changes: %+v", s.Alert.First().Title, g, len(s.Alert.Copies), s.Alert.Revised, s.Deliveries)
 			count(g.copies, len(s.Alert.Copies)-1)
 			count(g.changes, s.Alert.Revised)
 		}
@@ -91,6 +92,7 @@ func (w *world) replies(a *crashLogs) (lost, twice int) {
 	}
 	for _, d := range a.deliveries {
 		if d.Act == tocsin.Reply && d.Kind != pipeline.Sent {
+			w.note(true, "reply not sent: %+v", d)
 			lost++
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -39,7 +40,7 @@ func TestKilledProcessesLoseNothingAndSendNothingTwice(t *testing.T) {
 		return
 	}
 	if f != (faults{}) {
-		t.Errorf("%+v", f)
+		t.Errorf("%+v\n%s", f, strings.Join(w.noted, "\n"))
 	}
 }
 

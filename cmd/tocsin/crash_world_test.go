@@ -62,6 +62,8 @@ type world struct {
 	clicks    int
 	pressed   pressCount
 
+	noted []string // what the last faults were
+
 	lives, looks, inIntent, inItems int
 	resumed                         []time.Duration
 	log                             bytes.Buffer
