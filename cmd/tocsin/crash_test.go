@@ -78,7 +78,10 @@ func (w *world) life() {
 	select {
 	case <-done:
 	case <-time.After(limit):
-		w.pressAndKill()
+		w.mu.Lock()
+		child := w.child
+		w.mu.Unlock()
+		w.pressAndKill(child)
 		<-done
 	}
 	<-person
@@ -132,6 +135,9 @@ func (w *world) look() {
 // more. What waits for a digest that was just told is let go.
 func (w *world) settle() {
 	w.look()
+	w.mu.Lock()
+	w.onPost, w.onFeed = 0, 0
+	w.mu.Unlock()
 	done, began := w.start()
 	last, since := faults{}, time.Now()
 	for f := last; time.Since(since) < 90*time.Second; time.Sleep(500 * time.Millisecond) {
