@@ -51,7 +51,7 @@ KILLS ?= 120
 
 torture: ## the real binary killed KILLS times under faulty providers, then the controls
 	TOCSIN_THOROUGH=1 $(GO) test -count=1 -timeout 30m ./pipeline
-	TOCSIN_KILLS=$(KILLS) $(GO) test -count=1 -timeout 60m -run TestKilledProcesses -v ./cmd/tocsin
+	TOCSIN_KILLS=$(KILLS) $(GO) test -count=1 -timeout 90m -run TestKilledProcesses -v ./cmd/tocsin
 	@for off in lookup repeat; do \
 		echo "control: $$off switched off"; \
 		TOCSIN_OFF=$$off TOCSIN_KILLS=20 $(GO) test -count=1 -timeout 20m -run TestKilledProcesses -v ./cmd/tocsin || exit 1; \

@@ -167,7 +167,7 @@ func (w *world) person() {
 	w.mu.Unlock()
 	time.Sleep(after)
 	switch {
-	case what < 2 && w.long:
+	case what < 3 && w.long:
 		w.mute()
 	case what == 3, what == 4:
 		m, alert := w.card(channels)

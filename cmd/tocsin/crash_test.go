@@ -41,6 +41,9 @@ func TestKilledProcessesLoseNothingAndSendNothingTwice(t *testing.T) {
 	}
 	if f != (faults{}) {
 		t.Errorf("%+v\n%s", f, strings.Join(w.noted, "\n"))
+		if keep := os.Getenv("TOCSIN_KEEP"); keep != "" { // for who looks into it
+			t.Log(os.CopyFS(keep, os.DirFS(filepath.Join(w.dir, "data"))))
+		}
 	}
 }
 
@@ -157,17 +160,17 @@ func (w *world) settle() {
 			last, since = f, time.Now()
 		}
 	}
-	time.Sleep(3 * time.Second) // what would come twice comes now
+	time.Sleep(2 * time.Second) // what would come twice comes now
 	w.stop(done)
 }
 
-// untilDue is how long after the last start every source was read and, if there is
-// time, every daily digest came due.
+// untilDue is how long after the last start digests are kept: if there is time, until
+// each daily one came due.
 func (w *world) untilDue(began time.Time) time.Duration {
-	d := 12 * time.Second
+	d := 3 * time.Second
 	for _, due := range w.due {
 		if w.long {
-			d = max(d, due.Sub(began)+5*time.Second)
+			d = max(d, 12*time.Second, due.Sub(began)+5*time.Second) // every source was read by then
 		}
 	}
 	return d
