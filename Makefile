@@ -24,7 +24,7 @@ test: gate ## the gate, then every test in random order, with the race detector 
 ifndef TOCSIN_CORPUS
 	@echo "TOCSIN_CORPUS is not set and ../shared/data does not exist: tests on collected feeds are skipped"
 endif
-	$(GO) test -race -shuffle=on $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PURE))")
+	$(GO) test -race -shuffle=on -parallel 6 ./pipeline ./cmd/tocsin $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PURE))")
 	$(GO) test -shuffle=on $(PURE)
 	$(GO) test -race -run AtOnce $(PURE)
 
@@ -32,7 +32,7 @@ gate: ## format, vet, old idioms, staticcheck
 	@unformatted=$$($(TOOL) gofumpt -l .) || exit 1; \
 	if [ -n "$$unformatted" ]; then echo "not formatted; run $(TOOL) gofumpt -w ."; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags interop ./cmd/tocsin
+	$(GO) vet -tags interop ./cmd/tocsin ./notifiers
 	$(GO) fix -diff ./...
 	$(TOOL) staticcheck ./...
 
@@ -58,9 +58,9 @@ torture: ## the real binary killed KILLS times under faulty providers, then the 
 	done
 
 interop: ## the real binary against programs that we did not write: as root on Debian, see docs/interop.md
-	$(GO) vet -tags interop ./cmd/tocsin
-	$(TOOL) staticcheck -tags interop ./cmd/tocsin
-	$(GO) test -tags interop -count=1 -timeout 20m -run '^TestInterop$$' -v ./cmd/tocsin
+	$(GO) vet -tags interop ./cmd/tocsin ./notifiers
+	$(TOOL) staticcheck -tags interop ./cmd/tocsin ./notifiers
+	$(GO) test -tags interop -count=1 -timeout 20m -run '^TestInterop$$' -v ./cmd/tocsin ./notifiers
 
 fuzz: ## every fuzz target for FUZZTIME
 	@for package in $$($(GO) list ./...); do \

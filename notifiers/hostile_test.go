@@ -82,13 +82,13 @@ func TestTheJudgeOfHostileAlertsFinds(t *testing.T) {
 	for _, s := range []string{
 		"<!channel>", "a <@U1> b", "<https://x.example|y.example>", "<javascript:alert(1)|x>", "<https://u:p@x.example|x.example>", "a & b", "&nbsp;", "a > b", "\u202e",
 		"\u200b", "a\u200db", "\x1b[31m", "*bold*", "~struck~", "`code`", "a*", "\xff", "<https://x.example", "\u2028", "\U000E0041", "<https://x.example|x.\u202eexample>",
-		"*Source* *bold*", "*Source* `code`", "*Matched* `a` `",
+		"*Source* *bold*", "_italic_", "a (_b c_)", ":tada:", "a:+1:b", "&gt; quote", "a\n &gt; quote", "a\u2060b", "*Source* `code`", "*Matched* `a` `",
 	} {
 		if (judge{kind: tocsin.Post}).shown(s) == "" {
 			t.Errorf("%q passes", s)
 		}
 	}
-	for _, s := range []string{"a &amp; b", "*Source* France", "*Link* <https://x.example/?a=1&amp;b=2|x.example>", "*Matched* w: `a`, `b`", "ミサイル", "line\nline"} {
+	for _, s := range []string{"a &amp; b", "*Source* France", "*Link* <https://x.example/?a=1&amp;b=2|x.example>", "*Matched* w: `a`, `b`", "ミサイル", "line\nline", "snake_case_name", "\u2060_a_", ":\u2060tada:", "\u2060&gt; a", "a &gt; b", "at 09:02, so"} {
 		if why := (judge{kind: tocsin.Post}).shown(s); why != "" {
 			t.Errorf("%q: %s", s, why)
 		}
@@ -124,7 +124,7 @@ const (
 
 var worse = []string{
 	"javascript:alert(1)", "data:text/html,x", "mailto:a@b.example", "<mailto:a@b.example|a>", "<!date^1^{date}|x>", "<!everyone>", "<|>", "<<", ">>", "&&", "&#60;", "&#x202e;", "%3C!channel%3E",
-	"*", "**", "* *", "~~", "``", "```code```", "*bold", "bold*", "_italic_", "> quote", "\n> quote", "\n* item", "\u2028", "\u2029", "\u0085", "\u061c", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d",
+	"*", "**", "* *", "~~", "``", "```code```", "*bold", "bold*", "_italic_", "_", "_a", "b_", "(_c_)", ":tada:", ":+1:", ":", "::", ":カ:", ">>> quote", "> quote", "\n> quote", "\n* item", "\u2028", "\u2029", "\u0085", "\u061c", "\u200e", "\u200f", "\u202a", "\u202b", "\u202c", "\u202d",
 	"\u2060", "\u2064", "\u2067", "\u2068", "\u206f", "\u180e", "\ufff9", "\ufffb", "\U000E0041", "\U000E007F", "\U0001D173", "\U0001BCA0", "\U00013430", "\u034f", "\u115f", "\u3164", "\uffa0", "\x7f", "\x80", "\x9f", "\u00a0",
 	"\xed\xa0\x80", "\xc0\x80", "\xf4\x90\x80\x80", "a\u0300\u0301\u0302\u0303\u0304\u0305", strings.Repeat("\u0335", 60), strings.Repeat("𝕽", 80), strings.Repeat("👩‍👩‍👧‍👦", 20), strings.Repeat("&", 200), strings.Repeat("<!channel>", 40),
 	"\u200b*", "*\u200b", "\ufe0f", "\U0001F1EB", "𠮷", "Ｆｕｌｌ", "ﷺ", "<https://evil.example|mfa.example>", "https://evil.example", "|", ")", "\u0000",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -75,7 +76,9 @@ func (j judge) message(text string, blocks []byte) string {
 		case "context":
 			var s string
 			_ = json.Unmarshal(b.Elements[0].Text, &s)
-			why = judge{kind: j.kind}.shown(s)
+			if why = plainText(s); b.Elements[0].Type != "plain_text" {
+				why = judge{kind: j.kind}.shown(s)
+			}
 		}
 		if why != "" {
 			return b.Type + ": " + why
@@ -132,14 +135,14 @@ func (j judge) shown(s string) string {
 	}
 	rest, why := unlinked(s)
 	if why == "" {
-		why = plainText(rest)
+		why = plainText(joined.Replace(rest))
 	}
 	if why != "" {
 		return why
 	}
 	bold := j.marked
 	for i, line := range strings.Split(rest, "\n") {
-		matched := strings.HasPrefix(line, "*Matched* ")
+		matched, quoted := strings.HasPrefix(line, "*Matched* "), quote.MatchString(line)
 		for _, l := range ourLabels {
 			line = strings.TrimPrefix(line, l)
 		}
@@ -150,6 +153,12 @@ func (j judge) shown(s string) string {
 		stars := strings.Count(line, "*")
 		about := i == 0 && (j.kind == tocsin.Reply || j.headed) // the title of a reply is bold
 		switch {
+		case italic.MatchString(line):
+			return "italic: " + tail(line)
+		case emoji.MatchString(line):
+			return "emoji: " + tail(line)
+		case quoted:
+			return "quote: " + tail(line)
 		case strings.Contains(line, "~"):
 			return "struck out: " + tail(line)
 		case ticks%2 != 0 || ticks > 0 && !matched:
@@ -160,6 +169,16 @@ func (j judge) shown(s string) string {
 	}
 	return ""
 }
+
+// What else Slack makes of text: it opens italics after a space or punctuation, makes
+// a picture of what has neither a space nor "/" between colons, and a quote of a line that begins
+// with ">". A word joiner before the one or in the other keeps it from that.
+var (
+	italic = regexp.MustCompile(`(^|[\s!-/:-@\[-\x60{-~\x{2000}-\x{200F}])_[^_]*_`)
+	emoji  = regexp.MustCompile(`:[^\s:/\x{2060}]+:`)
+	quote  = regexp.MustCompile(`^\s*&gt;`)
+	joined = strings.NewReplacer("\u2060_", "_", ":\u2060", ":", "\u2060&gt;", "&gt;")
+)
 
 // uncoded is a line without what stands between backticks.
 func uncoded(line string) string {
@@ -181,9 +200,10 @@ func unlinked(s string) (rest, why string) {
 		if i < 0 {
 			break
 		}
-		b.WriteString(s[:i])
+		b.WriteString(s[:i] + ")") // punctuation, as the end of a link is
 		link, after, ok := strings.Cut(s[i+1:], ">")
 		address, label, named := strings.Cut(link, "|")
+		label = joined.Replace(label)
 		u, err := url.Parse(strings.ReplaceAll(address, "&amp;", "&"))
 		if !ok || !named || err != nil || label == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || strings.ContainsAny(link, "< \n") || strings.Contains(label, "|") {
 			return "", "not escaped: " + tail(s[i:])

@@ -32,6 +32,8 @@ type mrkdwn struct {
 	held int  // kept back to close what is open
 	last rune // what was written last, 0 at the start
 	full bool
+
+	inked bool // something stands on the line
 }
 
 func width16(s string) (n int) {
@@ -54,6 +56,7 @@ func (m *mrkdwn) put(s string) {
 	m.n += width16(s)
 	for _, r := range s {
 		m.last = r
+		m.inked = r != '\n' && (m.inked || !unicode.IsSpace(r))
 	}
 }
 
@@ -84,17 +87,35 @@ func (m *mrkdwn) close(closer string) {
 }
 
 // text writes clean foreign text.
-func (m *mrkdwn) text(s string) { m.escape(s, slackText) }
+func (m *mrkdwn) text(s string) {
+	for i, r := range s {
+		if !m.whole(disarm(m.last, m.fresh(), s[i:]) + slackText(r) + splitEmoji(s[i:])) {
+			return
+		}
+	}
+}
 
 func (m *mrkdwn) escape(s string, as func(rune) string) {
 	for _, r := range s {
-		e := as(r)
-		if m.full || width16(e) > m.room() {
-			m.cut()
+		if !m.whole(as(r)) {
 			return
 		}
-		m.put(e)
 	}
+}
+
+// whole writes what stands for one character, if there is room for all of it.
+func (m *mrkdwn) whole(e string) bool {
+	if m.full || width16(e) > m.room() {
+		m.cut()
+		return false
+	}
+	m.put(e)
+	return true
+}
+
+// fresh reports whether nothing but spaces stands on the line yet.
+func (m *mrkdwn) fresh() bool {
+	return m.last == 0 || m.last == '\n' || unicode.IsSpace(m.last) && !m.inked
 }
 
 // slackText is how a foreign character is written. Slack decodes the entities,
@@ -171,8 +192,8 @@ func (m *mrkdwn) runs(rs []run) {
 		}
 		var next rune
 		if i+1 < len(rs) {
-			next = []rune(rs[i+1].Text)[0]
-			next = []rune(slackText(next))[0] // as it will stand there
+			after := rs[i+1].Text
+			next = []rune(disarm('*', false, after) + slackText([]rune(after)[0]))[0] // as it will stand there
 		}
 		m.bold(r.Text, next)
 	}
@@ -243,12 +264,12 @@ func (s *slackMessage) section(m *mrkdwn) {
 	}
 }
 
-// context adds a small line of at most max characters.
+// context adds a small line of at most max characters, in which nothing is formatted.
 func (s *slackMessage) context(text string, most int) {
 	if text != "" {
 		m := &mrkdwn{max: most}
-		m.text(text)
-		s.blocks = append(s.blocks, slack.NewContextBlock("", verbatim(m)))
+		m.escape(text, slackEntity)
+		s.blocks = append(s.blocks, slack.NewContextBlock("", slack.NewTextBlockObject(slack.PlainTextType, m.String(), false, false)))
 	}
 }
 

@@ -361,13 +361,22 @@ func (b *book) matched(alert string, seq uint64, lists []string) (out []string) 
 // newestInSummary is how many alerts a Summary shows.
 const newestInSummary = 5
 
-// summary tells the subscribers of lists what a round of first readings found.
-func (b *book) summary(ev posted, lists []string) tocsin.Summary {
-	s := tocsin.Summary{Sources: ev.Round.Sources, Answered: ev.Round.Answered, Silent: ev.Round.Silent, Watchlists: lists}
+// summary tells a destination, which has these subscriptions, what a round of first
+// readings found of what they want.
+func (b *book) summary(ev posted, subs []tocsin.Subscription) tocsin.Summary {
+	s := tocsin.Summary{Sources: ev.Round.Sources, Answered: ev.Round.Answered, Silent: ev.Round.Silent}
+	for _, sub := range subs {
+		s.Watchlists = append(s.Watchlists, sub.Watchlist)
+	}
+	slices.Sort(s.Watchlists)
+	s.Watchlists = slices.Compact(s.Watchlists)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range b.alerts {
-		if p.baselineOf(ev.Round.Read) && slices.ContainsFunc(p.matchedBy(ev.seq), func(w string) bool { return slices.Contains(lists, w) }) {
+		lists := p.matchedBy(ev.seq)
+		if p.baselineOf(ev.Round.Read) && slices.ContainsFunc(subs, func(sub tocsin.Subscription) bool {
+			return slices.Contains(lists, sub.Watchlist) && Wants(sub, b.copiesBy(p, ev.seq))
+		}) {
 			s.Matching++
 			s.Newest = append(s.Newest, p.alert)
 		}

@@ -130,7 +130,7 @@ func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error)
 		if err != nil {
 			return d, err
 		}
-		d.Summary = l.book.summary(ev, l.view.subscribed(l.dest.Name, r.Event))
+		d.Summary = l.book.summary(ev, l.view.subscriptions(l.dest.Name, r.Event))
 		return d, nil
 	}
 	var err error

@@ -389,7 +389,7 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 		return "", nil, nil
 	}
 	if ev.Kind == Watching {
-		if l.told[ev.seq] || !ev.Round.First && l.book.summary(ev, lists).Matching == 0 {
+		if l.told[ev.seq] || !ev.Round.First && l.book.summary(ev, l.view.subscriptions(l.dest.Name, ev.seq)).Matching == 0 {
 			return "", nil, nil
 		}
 		return l.unlessHeld(tocsin.Digest, lists), lists, nil

@@ -92,13 +92,18 @@ func (b *book) copiesAt(alert string, seq uint64) []tocsin.Copy {
 	if p == nil {
 		return nil
 	}
+	return b.copiesBy(p, seq)
+}
+
+// copiesBy is copiesAt for who holds the lock.
+func (b *book) copiesBy(p *page, seq uint64) []tocsin.Copy {
 	if p.last <= seq {
 		return p.alert.Copies
 	}
 	later := map[itemKey]bool{}
 	i, _ := slices.BinarySearchFunc(b.events, seq+1, bySeq)
 	for _, ev := range b.events[i:] {
-		if ev.Alert == alert && ev.Kind == Copied {
+		if ev.Alert == p.alert.ID && ev.Kind == Copied {
 			later[itemKey{ev.Copy.Source, ev.Copy.Item}] = true
 		}
 	}

@@ -177,3 +177,24 @@ func TestLaneThatIsBehindDecidesAsItWouldHaveThen(t *testing.T) {
 		}
 	})
 }
+
+// TestFirstSummaryTellsOnlyWhatIsWanted: what a narrowed subscription would not be
+// sent is neither counted nor shown in the summary of first readings.
+func TestFirstSummaryTellsOnlyWhatIsWanted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := missiles()
+		p.Subscriptions[0].Sources = []string{"jp"}
+		r := newRig(t, t.TempDir(), p)
+		defer r.close()
+		r.cfg.Log = quiet
+		r.reading(map[string]Reading{"fr": {Tried: true, Read: true, Title: "France"}, "jp": {Tried: true, Read: true, Title: "Japan"}})
+		r.baseline("fr")
+		r.baseline("jp")
+		r.run()
+		time.Sleep(10 * time.Minute)
+		got := r.desk.posts()
+		if len(got) != 1 || got[0].Summary.Sources != 2 || got[0].Summary.Matching != 1 || len(got[0].Summary.Newest) != 1 || got[0].Summary.Newest[0].First().Source != "jp" {
+			t.Errorf("digests %+v, want one with what jp published", got)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -146,9 +147,9 @@ func (w *world) lookAtPresses(l *pipeline.Logs) {
 
 // pressAndKill presses a button, perhaps, and kills before its act can be done, or
 // while it is, or after.
-func (w *world) pressAndKill() {
+func (w *world) pressAndKill(child *exec.Cmd) {
 	w.mu.Lock()
-	child, press, wait := w.child, w.rnd.IntN(2) == 0, time.Duration(w.rnd.IntN(8000))*time.Microsecond
+	press, wait := w.rnd.IntN(2) == 0, time.Duration(w.rnd.IntN(8000))*time.Microsecond
 	w.mu.Unlock()
 	if press {
 		w.press()

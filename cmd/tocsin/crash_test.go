@@ -20,6 +20,7 @@ import (
 // digests come due. TOCSIN_KILLS says how often; make torture sets it. With TOCSIN_OFF
 // it is a control: what is switched off must be missed.
 func TestKilledProcessesLoseNothingAndSendNothingTwice(t *testing.T) {
+	t.Parallel()
 	kills := number(t, "TOCSIN_KILLS", 8)
 	seed := uint64(number(t, "TOCSIN_SEED", int(time.Now().UnixNano()%1e6)))
 	t.Logf("TOCSIN_SEED=%d", seed)
@@ -81,7 +82,10 @@ func (w *world) life() {
 	select {
 	case <-done:
 	case <-time.After(limit):
-		w.pressAndKill()
+		w.mu.Lock()
+		child := w.child
+		w.mu.Unlock()
+		w.pressAndKill(child)
 		<-done
 	}
 	<-person

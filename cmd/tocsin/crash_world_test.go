@@ -236,7 +236,7 @@ func (w *world) add(id string, it rssItem) {
 func (w *world) serveFeed(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	items := slices.Clone(w.feeds[strings.Trim(r.URL.Path, "/")])
-	kill := false
+	child, kill := w.child, false
 	if w.onFeed > 0 {
 		w.onFeed--
 		kill = w.onFeed == 0
@@ -250,13 +250,13 @@ func (w *world) serveFeed(rw http.ResponseWriter, r *http.Request) {
 		Items   []rssItem `xml:"channel>item"`
 	}{Version: "2.0", Title: "x", Items: items})
 	if kill {
-		time.AfterFunc(after, w.pressAndKill)
+		time.AfterFunc(after, func() { w.pressAndKill(child) })
 	}
 }
 
 func (w *world) serveSlack(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
-	kill := false
+	child, kill := w.child, false
 	if strings.HasSuffix(r.URL.Path, "chat.postMessage") {
 		if w.firstPost.IsZero() {
 			w.firstPost = time.Now()
@@ -269,11 +269,11 @@ func (w *world) serveSlack(rw http.ResponseWriter, r *http.Request) {
 	before := w.rnd.IntN(2) == 0
 	w.mu.Unlock()
 	if kill && before {
-		w.pressAndKill()
+		w.pressAndKill(child)
 	}
 	w.slack.ServeHTTP(rw, r)
 	if kill && !before {
-		w.pressAndKill()
+		w.pressAndKill(child)
 	}
 }
 

@@ -132,7 +132,7 @@ var demoScenes = []scene{
 	{"Another ministry publishes it too, two more in French and in Japanese, and a newspaper tells of it. The message is edited, the copies stand in its thread (collected for half a minute), and nobody is called again.", sees(2, "published by 4", "reported by 1", thread("also published by"), thread("reported by"))},
 	{"The first ministry corrects a number. That is material: the thread tells it to all in the channel.", sees(3, "1 material", aloud("36 to 38"))},
 	{"A ministry takes its text away. That is told to all as well.", sees(4, "withdrawn by", aloud("withdrawn by"))},
-	{"Bob takes it in hand with a click; all see who, in the thread and on the message.", (*conversation).isAcknowledged},
+	{"Bob takes it in hand with a click; all see who and when, on the message.", (*conversation).isAcknowledged},
 	{"Ann mutes the watchlist. A further statement is held, and comes when she lifts the mute.", (*conversation).mutes},
 	{"Ann asks why the first alert came. (/tocsin why ADDRESS tells it stage by stage.)", (*conversation).asksWhy},
 	{"Ann unsubscribes the channel.", (*conversation).unsubscribes},

@@ -46,7 +46,7 @@ var conversationOrder = []string{
 	"#desk tocsin:", "Joint statement on the transfer of ballistic missiles", "[Acknowledge] [Mute similar] [Not relevant] [Why]",
 	"tocsin edits its message:", "+ published by ", "in the thread below it:", "│ also published by ",
 	"shown to all in the channel:", "36 to 38", "withdrawn by Isle Republic",
-	"Bob presses [Acknowledge]", "@Bob has this in hand", "+ acknowledged by ",
+	"Bob presses [Acknowledge]", "+ acknowledged by ",
 	"/tocsin mute ballistic-missile 2h", "is muted here", "/tocsin resume", "bans the export",
 	"Ann presses [Why]", "watchlist *ballistic-missile*",
 	"/tocsin unsubscribe", "no further alerts", "all of it came as it had to",

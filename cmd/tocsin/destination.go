@@ -217,7 +217,7 @@ func (subscriptionListCmd) Run(a *app) error {
 			}
 			continue
 		}
-		to := strings.Join(slices.Concat([]string{s.To}, slackapp.Options(s.Subscription), policyText(s.Subscription)), " ")
+		to := strings.Join(slices.Concat([]string{s.To}, slackapp.Options(s.Subscription)), " ")
 		fmt.Fprintf(t, "%s\tto %s\t%s\t%s\n", s.Watchlist, to, origin(v), say)
 	}
 	return t.Flush()

@@ -194,7 +194,36 @@ func (d *workspaceDesk) subscribe(ctx context.Context, by, channel string, plan 
 		return err
 	}
 	plan.To = to
+	if plan.Escalate.To != "" {
+		if err := d.escalates(ctx, plan.Escalate.To); err != nil {
+			return err
+		}
+	}
 	return discreet(d.s.logs.SetSubscription(ctx, pipeline.Edit{By: by}, plan))
+}
+
+// escalates reports that alerts of the workspace cannot go on to a destination: one
+// of another workspace is as if it were not there.
+func (d *workspaceDesk) escalates(ctx context.Context, to string) error {
+	w, err := d.s.logs.Wanted(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(w.Destinations)) {
+		v := w.Destinations[name]
+		if v.Suspended || v.Destination.Kind == "slack" && v.Destination.Workspace != d.workspace {
+			continue
+		}
+		if name == to {
+			return nil
+		}
+		names = append(names, name)
+	}
+	if near := nearest(to, names); near != "" {
+		return fmt.Errorf("escalate: there is no destination %q: did you mean %s?", to, near)
+	}
+	return fmt.Errorf("escalate: there is no destination %q; there are %s", to, strings.Join(names[:min(len(names), 20)], ", "))
 }
 
 // each calls f for the destinations by which a channel gets a watchlist.
@@ -258,7 +287,8 @@ func (d *workspaceDesk) acknowledge(ctx context.Context, by, id string) (tocsin.
 	return d.s.logs.Acknowledge(ctx, by, id)
 }
 
-// why tells what tocsin why tells, without what other workspaces ask for.
+// why tells what tocsin why tells, without what other workspaces ask for: the newest
+// record first, and last which watchlists did not match that.
 func (d *workspaceDesk) why(ctx context.Context, address string) ([]string, error) {
 	traces, err := d.s.logs.Why(ctx, address)
 	if err != nil {
@@ -271,12 +301,20 @@ func (d *workspaceDesk) why(ctx context.Context, address string) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	for _, t := range traces {
-		t.Verdicts = slices.DeleteFunc(t.Verdicts, func(v pipeline.Verdict) bool { return !d.sees(w, v.Watchlist) })
+	var b, missed bytes.Buffer
+	for i, t := range slices.Backward(traces) {
+		lacks := func(v pipeline.Verdict) string { return lacking(w, t.Item, v) }
 		t.Deliveries = slices.DeleteFunc(t.Deliveries, func(x pipeline.Delivered) bool { return d.channelOf(w, x.To) == "" })
-		tell(&b, t, func(v pipeline.Verdict) string { return lacking(w, t.Item, v) })
+		t.Verdicts = slices.DeleteFunc(t.Verdicts, func(v pipeline.Verdict) bool {
+			seen := d.sees(w, v.Watchlist)
+			if seen && !v.Matched && i == len(traces)-1 {
+				tellVerdict(&missed, t.Item, v, lacks)
+			}
+			return !seen || !v.Matched
+		})
+		tell(&b, t, lacks)
 	}
+	b.Write(missed.Bytes())
 	return strings.Split(strings.TrimSpace(b.String()), "\n"), nil
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -80,11 +81,13 @@ func (r *teams) say(user, channel, text string) string {
 	r.t.Helper()
 	r.n++
 	name := fmt.Sprint("one", r.n)
-	if _, ok := r.one.Emit("slash_commands", r.one.Slash(name, user, channel, text), false); !ok {
+	ack, ok := r.one.Emit("slash_commands", r.one.Slash(name, user, channel, text), false)
+	if !ok {
 		r.t.Fatalf("%q is not acknowledged", text)
 	}
+	at, _ := json.Marshal(ack)
 	time.Sleep(10 * time.Second)
-	return heard(r.one, name)
+	return readable(at) + "\n" + heard(r.one, name)
 }
 
 // tell gives a command in workspace two.
@@ -92,12 +95,12 @@ func (r *teams) tell(user, channel, text string) string {
 	r.t.Helper()
 	r.n++
 	name := fmt.Sprint("two", r.n)
-	r.call("slash_commands", r.two.Slash(name, user, channel, text))
+	ack := r.call("slash_commands", r.two.Slash(name, user, channel, text))
 	time.Sleep(10 * time.Second)
-	return heard(r.two, name)
+	return readable(ack) + "\n" + heard(r.two, name)
 }
 
-func (r *teams) call(kind string, payload map[string]any) {
+func (r *teams) call(kind string, payload map[string]any) (ack []byte) {
 	r.t.Helper()
 	q, err := notifiertest.Signed("http://alerts.example/hooks/slack/two", "signing", kind, payload, time.Now())
 	if err != nil {
@@ -108,10 +111,11 @@ func (r *teams) call(kind string, payload map[string]any) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		r.t.Fatalf("status %d", resp.StatusCode)
+	defer resp.Body.Close()
+	if ack, err = io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+		r.t.Fatalf("status %d, %v", resp.StatusCode, err)
 	}
+	return ack
 }
 
 func (r *teams) click(s *notifiertest.SlackApp, user, channel, action, value string) string {
@@ -131,9 +135,13 @@ func (r *teams) click(s *notifiertest.SlackApp, user, channel, action, value str
 func heard(s *notifiertest.SlackApp, name string) string {
 	var out []string
 	for _, a := range s.Answers(name) {
-		out = append(out, strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&", `\"`, `"`).Replace(string(a)))
+		out = append(out, readable(a))
 	}
 	return strings.Join(out, "\n")
+}
+
+func readable(answer []byte) string {
+	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&", `\"`, `"`).Replace(string(answer))
 }
 
 func wantIn(t *testing.T, what, got string, parts ...string) {
@@ -298,7 +306,7 @@ func TestNotRelevantIsAnEditThatAPersonConfirms(t *testing.T) {
 			t.Error("the edit is not in force")
 		}
 		wantIn(t, "stale", r.click(r.one, "U1ANN000", "C1111111", "tocsin_exclude_0", fmt.Sprintf(`{"w":"one-fish","b":%d,"n":"cod"}`, before.Watchlists["one-fish"].Seq)), "somebody changed")
-		wantIn(t, "acknowledge", r.click(r.one, "U1ANN000", "C1111111", "tocsin_acknowledge", stories[i].Alert.ID), "<@U1ANN000> has this in hand")
+		wantIn(t, "acknowledge", r.click(r.one, "U1ANN000", "C1111111", "tocsin_acknowledge", stories[i].Alert.ID), "You have this in hand")
 		if stories, err = r.svc.logs.Stories(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -322,5 +330,26 @@ func TestReloadChangesWhoMayConnect(t *testing.T) {
 		if n := r.one.Connections(); n != 0 {
 			t.Errorf("%d connections after app_token left the configuration", n)
 		}
+	})
+}
+
+// TestSlackSetsWhatSubscriptionSetSets: quiet hours, escalation and folding, and no
+// escalation into another workspace.
+func TestSlackSetsWhatSubscriptionSetSets(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		r.two.Admins = []string{"U2BOB000"}
+		ann := func(text string) string { return r.say("U1ANN000", "C1111111", text) }
+		wantIn(t, "two", r.tell("U2BOB000", "C2222222", "subscribe missiles"), "from now on")
+		w, err := r.svc.logs.Wanted(t.Context())
+		if err != nil || w.Destinations["slack-two-c2222222"].Destination == nil {
+			t.Fatalf("destinations %v, %v", w.Destinations, err)
+		}
+		for _, to := range []string{"nowhere", "slack-two-c2222222", "rom"} {
+			wantIn(t, to, ann("subscribe missiles escalate:10m to:"+to), "escalate: there is no destination")
+		}
+		wantIn(t, "wrong", ann("subscribe missiles quiet:22:00"), "quiet: ", "are no quiet hours", "Did you mean")
+		options := "quiet:22:00-07:00 Europe/Paris escalate:10m:room fold-over:7"
+		wantIn(t, "set", ann("subscribe missiles "+options), "from now on")
+		wantIn(t, "list", ann("list"), "*missiles* (`"+options+"`)")
 	})
 }

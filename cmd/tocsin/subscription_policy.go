@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -43,36 +41,20 @@ func (p policy) apply(s *tocsin.Subscription) error {
 	case "none":
 		s.Escalate = tocsin.Escalation{}
 	default:
-		after, to, found := strings.Cut(p.Escalate, ":")
-		d, err := duration(after)
-		if !found || err != nil {
-			return fmt.Errorf("--escalate: %q is not like 10m:duty", p.Escalate)
+		e, err := tocsin.ParseEscalation(p.Escalate)
+		if err != nil {
+			return fmt.Errorf("--escalate: %w", err)
 		}
-		s.Escalate = tocsin.Escalation{After: d, To: to}
+		s.Escalate = e
 	}
 	if p.FoldOver != "" {
-		n, err := foldOver(p.FoldOver)
+		n, err := tocsin.ParseFoldOver(p.FoldOver)
 		if err != nil {
 			return fmt.Errorf("--fold-over: %w", err)
 		}
 		s.FoldOver = n
 	}
 	return s.CheckPolicy()
-}
-
-// foldOver is the FoldOver that people write as a number, never or none.
-func foldOver(s string) (int, error) {
-	switch s {
-	case "never":
-		return -1, nil
-	case "none":
-		return 0, nil
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > 10_000 {
-		return 0, fmt.Errorf("%q is neither a number from 1 to 10000 nor never", s)
-	}
-	return n, nil
 }
 
 type subscriptionSetCmd struct {
@@ -103,23 +85,6 @@ func (c subscriptionSetCmd) Run(a *app) error {
 		}
 		return l.SetSubscription(a.ctx, pipeline.Edit{By: by, Base: v.Seq}, s)
 	})
-}
-
-// policyText is a policy as people write it, after what narrows a subscription.
-func policyText(s tocsin.Subscription) (words []string) {
-	if s.Quiet != "" {
-		words = append(words, "quiet:"+s.Quiet)
-	}
-	if s.Escalate.To != "" {
-		words = append(words, fmt.Sprintf("escalate:%s:%s", spanText(s.Escalate.After), s.Escalate.To))
-	}
-	switch {
-	case s.FoldOver < 0:
-		words = append(words, "fold-over:never")
-	case s.FoldOver > 0:
-		words = append(words, fmt.Sprint("fold-over:", s.FoldOver))
-	}
-	return words
 }
 
 // escalation reads where alerts go on to, and after what time.

@@ -118,14 +118,7 @@ func tell(w io.Writer, t pipeline.Trace, lacks func(pipeline.Verdict) string) {
 		fmt.Fprintf(w, "  matched   not yet\n")
 	}
 	for _, v := range t.Verdicts {
-		if !v.Matched {
-			fmt.Fprintf(w, "  watchlist %s: no match%s\n", v.Watchlist, lacks(v))
-			continue
-		}
-		fmt.Fprintf(w, "  watchlist %s: matched%s\n", v.Watchlist, placesIn(it, v.Spans))
-		if v.Branch != "" && (len(v.Spans) != 1 || v.Branch != v.Spans[0].Term) {
-			fmt.Fprintf(w, "            by %s\n", plainLine(v.Branch))
-		}
+		tellVerdict(w, it, v, lacks)
 	}
 	for _, ev := range t.Events {
 		fmt.Fprintf(w, "  alert     %s: %s %s %s\n", ev.Alert, ev.Kind, stamp(ev.At), ev.Reason)
@@ -135,6 +128,17 @@ func tell(w io.Writer, t pipeline.Trace, lacks func(pipeline.Verdict) string) {
 	}
 	for _, d := range t.Deliveries {
 		fmt.Fprintf(w, "  delivery  %s %s to %s: %s\n", stamp(d.At), d.Act, d.To, outcome(d))
+	}
+}
+
+func tellVerdict(w io.Writer, it tocsin.Item, v pipeline.Verdict, lacks func(pipeline.Verdict) string) {
+	if !v.Matched {
+		fmt.Fprintf(w, "  watchlist %s: no match%s\n", v.Watchlist, lacks(v))
+		return
+	}
+	fmt.Fprintf(w, "  watchlist %s: matched%s\n", v.Watchlist, placesIn(it, v.Spans))
+	if v.Branch != "" && (len(v.Spans) != 1 || v.Branch != v.Spans[0].Term) {
+		fmt.Fprintf(w, "            by %s\n", plainLine(v.Branch))
 	}
 }
 

@@ -63,15 +63,25 @@ func (a *App) interact(i interaction) any {
 				a.typed(i.View)
 				continue
 			}
-			a.soon(func(ctx context.Context) {
+			work := func(ctx context.Context) reply {
 				r, err := a.click(ctx, p, i, act.ActionID, act.Value)
 				if err != nil {
 					r = wrong(err)
 				}
+				return r
+			}
+			tell := func(ctx context.Context, r reply) {
 				if r.text != "" {
 					a.answerClick(ctx, p, i, r)
 				}
-			})
+			}
+			if !changesAny(act.ActionID) {
+				a.soon(func(ctx context.Context) { tell(ctx, work(ctx)) })
+				continue
+			}
+			// Slack takes no answer with the acknowledgement of a click.
+			r := a.change(work, tell)
+			a.soon(func(ctx context.Context) { tell(ctx, r) })
 		}
 	}
 	return nil
@@ -91,7 +101,7 @@ func (a *App) answerClick(ctx context.Context, p person, i interaction, r reply)
 func (a *App) click(ctx context.Context, p person, i interaction, action, value string) (reply, error) {
 	switch strings.TrimRight(action, "_0123456789") { // buttons of one kind in one block are numbered
 	case actionAck:
-		return a.acknowledge(ctx, p, i, value)
+		return a.acknowledge(ctx, p, value)
 	case actionMute:
 		return a.offerMutes(ctx, p, value)
 	case actionIrrelevant:
@@ -123,8 +133,9 @@ func (a *App) click(ctx context.Context, p person, i interaction, action, value 
 
 var errStale = errors.New("this button is of another version of tocsin: ask again")
 
-// acknowledge shows to all who has an alert in hand, and since when.
-func (a *App) acknowledge(ctx context.Context, p person, i interaction, alert string) (reply, error) {
+// acknowledge notes who has an alert in hand. The alert's own message shows that to
+// all.
+func (a *App) acknowledge(ctx context.Context, p person, alert string) (reply, error) {
 	if a.foreign(p.team) {
 		return reply{}, errors.New("you belong to another workspace: only its own people acknowledge its alerts")
 	}
@@ -135,16 +146,7 @@ func (a *App) acknowledge(ctx context.Context, p person, i interaction, alert st
 	if ack.By != p.by() {
 		return say("%s has it in hand since %s.", who(ack.By), date(ack.At)), nil
 	}
-	text := fmt.Sprintf(":white_check_mark: %s has this in hand since %s.", who(ack.By), date(ack.At))
-	thread := cmp.Or(i.Container.ThreadTS, i.Container.MessageTS)
-	if thread == "" || i.Container.Ephemeral {
-		return say("%s", text), nil
-	}
-	_, _, err = a.bot.PostMessageContext(ctx, i.Channel.ID, slack.MsgOptionTS(thread), slack.MsgOptionText(text, false), slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl())
-	if err != nil {
-		return say("%s Others are not told in the thread: %s", text, esc(outcome(err).Error(), 300)), nil
-	}
-	return reply{}, nil
+	return say(":white_check_mark: You have this in hand since %s. The alert's message shows it to all.", date(ack.At)), nil
 }
 
 // who is a person as Slack shows one, of this workspace or not.
@@ -290,7 +292,7 @@ func (a *App) explain(ctx context.Context, alert string) (reply, error) {
 		}
 		lines = append(lines, line)
 	}
-	return reply{text: "Why: " + esc(first.Title, 200), blocks: sections(lines)}, nil
+	return reply{text: "Why: " + esc(first.Title, 200), blocks: sections(brief(lines, code("/tocsin why "+first.URL, 400)+" tells more"))}, nil
 }
 
 func (a *App) saveOffer(ctx context.Context, p person, value string) (reply, error) {

@@ -50,6 +50,8 @@ type App struct {
 	seen *seen
 	jobs chan func(context.Context)
 
+	changes chan func(context.Context) // jobs that Slack waits for
+
 	mu     sync.Mutex
 	team   string            // whose Token is; "" before it is known
 	typing map[string]int    // by view: how often its query was changed
@@ -82,7 +84,7 @@ func newApp(c Config) *App {
 		c.Trouble = func(string) {}
 	}
 	a := &App{
-		Config: c, seen: newSeen(), jobs: make(chan func(context.Context), waiting),
+		Config: c, seen: newSeen(), jobs: make(chan func(context.Context), waiting), changes: make(chan func(context.Context), waiting),
 		typing: map[string]int{}, mays: map[[2]string]may{},
 	}
 	plain := *c.HTTP
@@ -100,7 +102,10 @@ func newApp(c Config) *App {
 func (a *App) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for range workers {
-		g.Go(func() error { return a.labour(ctx) })
+		g.Go(func() error { return a.labour(ctx, a.jobs) })
+	}
+	for range changers {
+		g.Go(func() error { return a.labour(ctx, a.changes) })
 	}
 	g.Go(func() error { return a.learnTeam(ctx) })
 	if a.AppToken != "" {
@@ -111,12 +116,12 @@ func (a *App) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (a *App) labour(ctx context.Context) error {
+func (a *App) labour(ctx context.Context, jobs <-chan func(context.Context)) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case job := <-a.jobs:
+		case job := <-jobs:
 			call, cancel := context.WithTimeout(ctx, workFor)
 			job(call)
 			cancel()
@@ -171,8 +176,9 @@ const (
 	eventsAPI     = "events_api"
 )
 
-// take begins what Slack asks for and returns what to answer at once, nil for
-// nothing but that it came. It does no call and reads no log.
+// take begins what Slack asks for and returns what to acknowledge it with, nil for
+// nothing but that it came. It waits for what changes something, up to changeFor, and
+// for nothing else.
 func (a *App) take(kind string, payload json.RawMessage) any {
 	switch kind {
 	case slashCommands:

@@ -70,7 +70,7 @@ func help() reply {
 	for _, h := range [][2]string{
 		{`/tocsin subscribe "ballistic missile*" lang:fr,en`, "shows what that would have sent in 30 days, and saves it if you say so"},
 		{"/tocsin subscribe missile-transfer", "sends this channel the alerts of a watchlist that exists"},
-		{"", "options: `lang:fr,en` `from:fr-mfa,un` `country:FR` `min-copies:2` `digest:daily 08:00 Europe/Paris` `urgent`"},
+		{"", "options: `lang:fr,en` `from:fr-mfa,un` `country:FR` `min-copies:2` `digest:daily 08:00 Europe/Paris` `urgent` `quiet:22:00-07:00 Europe/Paris` `escalate:10m to:duty` `fold-over:20`"},
 		{"/tocsin unsubscribe missile-transfer", "ends it"},
 		{"/tocsin new", "opens a form; /tocsin edit <watchlist> opens one of yours"},
 		{"/tocsin list", "what this channel gets, and what there is"},

@@ -17,7 +17,7 @@ import (
 // hostile is text that tries to be obeyed, or to be too long.
 func hostile(r *rand.Rand) string {
 	parts := []string{
-		"<!channel>", "<@U0000001>", "<https://evil.example|click>", "*bold*", "`code`", "~x~", "_y_", "&amp;", "&", "\u202eevil\u202c", "\x1b[31m", "\x00",
+		"<!channel>", "<@U0000001>", "<https://evil.example|click>", "*bold*", "`code`", "~x~", "_y_", ":tada:", "&amp;", "&", "\u202eevil\u202c", "\x1b[31m", "\x00",
 		"ミサイル", "صاروخ", "😀", "\n", "|", ">", "\"", "\\", strings.Repeat("long ", 900), strings.Repeat("&", 3000), "\xff\xfe",
 	}
 	var b strings.Builder
@@ -89,6 +89,7 @@ func TestNothingForeignIsObeyedOrTooLong(t *testing.T) {
 
 var (
 	codeSpan    = regexp.MustCompile("`[^`]*`|<https://[^|]*[|]") // nothing is formatted in one, nor in an address
+	slanted     = regexp.MustCompile(`(^|[\s!-/:-@\[-\x60{-~])_y_`)
 	buttonValue = regexp.MustCompile(`"value":"(?:[^"\\]|\\.)*"`)
 )
 
@@ -100,6 +101,12 @@ func unobeyed(t *testing.T, what string, data []byte) {
 		if i := strings.Index(text, bad); i >= 0 {
 			t.Fatalf("%s: %q is in …%s", what, bad, text[max(0, i-80):min(len(text), i+40)])
 		}
+	}
+	if i := strings.Index(plain, ":tada:"); i >= 0 {
+		t.Fatalf("%s: a picture is in …%s", what, plain[max(0, i-80):min(len(plain), i+40)])
+	}
+	if i := slanted.FindStringIndex(plain); i != nil {
+		t.Fatalf("%s: italics are in …%s", what, plain[max(0, i[0]-80):min(len(plain), i[0]+40)])
 	}
 	if i := strings.Index(plain, "*bold*"); i >= 0 {
 		t.Fatalf("%s: bold is in …%s", what, plain[max(0, i-80):min(len(plain), i+40)])

@@ -53,9 +53,9 @@ func TestEveryKindOfMessageFitsSlacksTypes(t *testing.T) {
 	for kind, want := range map[string][]string{
 		"message": {
 			"Acknowledge", "published by 2", "withdrawn by", "also published by", "watching 80 sources", "held while muted", "2 troubles", "(possible repeat)",
-			"Save and subscribe", "newest first", "Did you mean", "has this in hand", "2 hours", "Save this edit", "Leave it as it is", "because of", "214 sources healthy", "disk full",
+			"Save and subscribe", "newest first", "Did you mean", "You have this in hand", "2 hours", "Save this edit", "Leave it as it is", "because of", "214 sources healthy", "disk full",
 		},
-		"modal": {"New watchlist", "*missiles*", "would have sent *7*", "is shared and cannot", "Saved as", "Saving", "What you wrote"},
+		"modal": {"New watchlist", "*missiles*", "would have sent *7*", "is shared and cannot", "Saved as", "What you wrote"},
 		"home":  {"214 sources healthy", "Mute for 2 hours", "Resume", "No channel of this workspace"},
 	} {
 		has(t, kind, all[kind], want...)
@@ -232,7 +232,7 @@ func (r *rig) samples(acks []any) (out []sample) {
 			}
 		}
 	}
-	for _, a := range acks {
+	for _, a := range append(acks, r.acks...) {
 		data, err := json.Marshal(a)
 		if err != nil {
 			r.t.Fatal(err)

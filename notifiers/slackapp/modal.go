@@ -108,7 +108,7 @@ func modal(d draft, result []string) slack.ModalViewRequest {
 	queryBlock.DispatchAction = true
 	options := text(actionPlan, "lang:fr,en min-copies:2 digest:daily 08:00", strings.Join(Options(d.Plan), " "), 300)
 	options.DispatchActionConfig = query.DispatchActionConfig
-	planBlock := input(blockPlan, "Options", "lang: from: country: min-copies: digest: urgent", options, true)
+	planBlock := input(blockPlan, "Options", "lang: from: country: min-copies: digest: urgent quiet: escalate: fold-over:", options, true)
 	planBlock.DispatchAction = true
 
 	title, blocks := "Edit a watchlist", []slack.Block{}
@@ -249,8 +249,7 @@ func (a *App) showResult(ctx context.Context, id, hash string, d draft, lines []
 	}
 }
 
-// submit takes a form. What can be said at once is said at once; the rest is shown
-// in the modal when it is done.
+// submit takes a form, and shows in the modal what became of it.
 func (a *App) submit(p person, i interaction) any {
 	if i.View.CallbackID != callbackModal {
 		return nil
@@ -272,20 +271,19 @@ func (a *App) submit(p person, i interaction) any {
 	if name != "" && !tocsin.Name.MatchString(name) {
 		return faults(blockName, "Use a-z, 0-9 and -, and begin with a letter or digit.")
 	}
-	ok := a.soon(func(ctx context.Context) {
+	r := a.change(func(ctx context.Context) reply {
 		r, err := a.save(ctx, p, d.Channel, tocsin.Watchlist{Name: name, Query: d.Query}, d.Base, d.Plan)
 		if err != nil {
 			r = wrong(err)
 			r.blocks = append(r.blocks, section("What you wrote: "+code(strings.Join(strings.Fields(d.Query), " "), 2500)))
 		}
+		return r
+	}, func(ctx context.Context, r reply) {
 		if _, err := a.bot.UpdateViewContext(ctx, endView(r), "", "", i.View.ID); err != nil && ctx.Err() == nil {
 			a.Log.Warn("modal not updated", "err", outcome(err))
 		}
 	})
-	if !ok {
-		return faults(blockQuery, "tocsin has much to do just now: try again in a minute.")
-	}
-	v := waitingView("Saving …")
+	v := endView(r)
 	return slack.NewUpdateViewSubmissionResponse(&v)
 }
 

@@ -10,12 +10,13 @@ import (
 	"tocsin"
 )
 
-var optionNames = []string{"lang", "from", "country", "digest", "min-copies", "urgent"}
+var optionNames = []string{"lang", "from", "country", "digest", "min-copies", "urgent", "quiet", "escalate", "fold-over"}
 
 // aliases are what else people write.
 var aliases = map[string]string{
 	"langs": "lang", "language": "lang", "languages": "lang", "source": "from", "sources": "from",
 	"countries": "country", "min": "min-copies", "copies": "min-copies", "mincopies": "min-copies", "min_copies": "min-copies",
+	"fold_over": "fold-over", "foldover": "fold-over",
 }
 
 var (
@@ -77,8 +78,13 @@ func optionName(word string) string {
 	return ""
 }
 
-// follows reports whether a word can stand after digest:daily.
-func follows(word string) bool {
+// follows reports whether a word can stand after an option: after digest:daily or
+// quiet:22:00-07:00, or after escalate:10m.
+func follows(word string) bool { return isWhen(word) || isWhere(word) }
+
+func isWhere(word string) bool { return strings.HasPrefix(strings.ToLower(word), "to:") }
+
+func isWhen(word string) bool {
 	return clockTime.MatchString(word) || zoneName.MatchString(word) || slices.Contains(weekdays, strings.ToLower(word))
 }
 
@@ -103,11 +109,13 @@ func plan(words []string, try func(good string) string) (s tocsin.Subscription, 
 		if name != strings.ToLower(m[1]) && aliases[strings.ToLower(m[1])] == "" {
 			return s, usage(instead(name+":"+m[2]), "there is no option %q", cut(m[1], 40))
 		}
-		if name == "digest" {
-			for i+1 < len(words) && follows(words[i+1]) {
-				i++
-				value += " " + words[i]
-			}
+		for (name == "digest" || name == "quiet") && i+1 < len(words) && isWhen(words[i+1]) {
+			i++
+			value += " " + words[i]
+		}
+		if name == "escalate" && !strings.Contains(value, ":") && i+1 < len(words) && isWhere(words[i+1]) {
+			i++
+			value += words[i][len("to"):]
 		}
 		if err := set(&s, name, value, instead); err != nil {
 			return s, err
@@ -155,6 +163,29 @@ func set(s *tocsin.Subscription, name, value string, instead func(good string) s
 			return usage(instead("digest:daily 08:00"), "digest: %q is none; write hourly, daily 08:00 or weekly mon 08:00, and a zone such as Europe/Paris if you like", cut(value, 60))
 		}
 		s.Digest = d
+	default:
+		return setPolicy(s, name, value, instead)
+	}
+	return nil
+}
+
+// setPolicy sets what tocsin subscription set sets too, with its parsers.
+func setPolicy(s *tocsin.Subscription, name, value string, instead func(good string) string) (err error) {
+	switch name {
+	case "quiet":
+		value = strings.ReplaceAll(value, "–", "-") // as keyboards make it of a hyphen
+		if _, err = tocsin.ParseHours(value); err != nil {
+			return usage(instead("quiet:22:00-07:00 Europe/Paris"), "quiet: %v", err)
+		}
+		s.Quiet = value
+	case "escalate":
+		if s.Escalate, err = tocsin.ParseEscalation(value); err != nil {
+			return usage(instead("escalate:10m:duty"), "escalate: %v, a time and a destination", err)
+		}
+	case "fold-over":
+		if s.FoldOver, err = tocsin.ParseFoldOver(strings.ToLower(value)); err != nil {
+			return usage(instead("fold-over:20"), "fold-over: %v", err)
+		}
 	}
 	return nil
 }

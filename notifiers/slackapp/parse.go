@@ -67,6 +67,7 @@ func usage(try, format string, args ...any) error {
 // a keyboard makes.
 //
 //	subscribe <watchlist | "query"> [lang:fr,en] [from:un] [country:FR] [digest:daily 08:00] [min-copies:2] [urgent]
+//	          [quiet:22:00-07:00 Europe/Paris] [escalate:10m to:duty] [fold-over:20]
 //	unsubscribe <watchlist>     edit <watchlist>     mute <watchlist> 2h     resume [<watchlist>]
 //	new   list   pause   test   why <url>   search <query>   sources   help
 //
@@ -236,7 +237,7 @@ func straighten(s string) string {
 		case '\t', '\n', '\r', '\u00a0', '\u2007', '\u202f', '\u3000':
 			return ' '
 		}
-		if r < ' ' || r == 0x7f || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfeff {
+		if r < ' ' || r == 0x7f || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r == 0x2060 || r >= 0x2066 && r <= 0x2069 || r == 0xfeff {
 			return -1
 		}
 		return r

@@ -130,6 +130,9 @@ func (a *App) hear(ctx context.Context, c *websocket.Conn, successor func()) {
 	defer successor()
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
+	var writing sync.Mutex
+	var taking sync.WaitGroup
+	defer taking.Wait()
 	going := false
 	alive := func() {
 		if !going {
@@ -162,10 +165,14 @@ func (a *App) hear(ctx context.Context, c *websocket.Conn, successor func()) {
 		if e.EnvelopeID == "" {
 			continue
 		}
-		answer := a.take(e.Type, e.Payload)
-		_ = c.SetWriteDeadline(time.Now().Add(ackFor))
-		if err := c.WriteJSON(ack{e.EnvelopeID, answer}); err != nil {
-			return // Slack sends it again
-		}
+		taking.Go(func() { // what takes its time to be done holds up nothing else
+			answer := a.take(e.Type, e.Payload)
+			writing.Lock()
+			defer writing.Unlock()
+			_ = c.SetWriteDeadline(time.Now().Add(ackFor))
+			if err := c.WriteJSON(ack{e.EnvelopeID, answer}); err != nil {
+				c.Close() // Slack sends it again
+			}
+		})
 	}
 }

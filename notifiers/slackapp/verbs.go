@@ -32,15 +32,22 @@ func (a *App) command(s slash) any {
 		return immediate(help())
 	}
 	p := person{s.TeamID, s.UserID, s.ChannelID}
-	ok := a.soon(func(ctx context.Context) {
+	work := func(ctx context.Context) reply {
 		r, err := a.do(ctx, p, c, s.TriggerID)
 		if err != nil {
 			r = wrong(err)
 		}
+		return r
+	}
+	tell := func(ctx context.Context, r reply) {
 		if r.text != "" {
 			a.respond(ctx, s.ResponseURL, r)
 		}
-	})
+	}
+	if c.changes() {
+		return immediate(a.change(work, tell))
+	}
+	ok := a.soon(func(ctx context.Context) { tell(ctx, work(ctx)) })
 	if !ok {
 		return immediate(say("tocsin has much to do just now: try again in a minute"))
 	}
@@ -97,7 +104,8 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 		for i := range lines {
 			lines[i] = esc(lines[i], maxLine)
 		}
-		return reply{text: "Why " + esc(c.URL, 300), blocks: sections(lines)}, err
+		all := code("tocsin why "+shellWord(c.URL), 400) + " where tocsin runs tells all"
+		return reply{text: "Why " + esc(c.URL, 300), blocks: sections(brief(lines, all))}, err
 	case verbSearch:
 		return a.search(ctx, c)
 	case verbSources:
@@ -105,6 +113,9 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 	}
 	return help(), nil
 }
+
+// shellWord is an address as a shell takes it whole.
+func shellWord(s string) string { return "'" + strings.ReplaceAll(s, "'", "%27") + "'" }
 
 // known is a watchlist that the workspace can subscribe.
 func known(s Standing, name string) (Known, error) {
@@ -158,7 +169,7 @@ func planText(s tocsin.Subscription) string {
 	if len(words) == 0 {
 		return ""
 	}
-	return " (" + esc(strings.Join(words, " "), 300) + ")"
+	return " (" + code(strings.Join(words, " "), 300) + ")" // people copy it
 }
 
 // Options are the options of a subscription as a person writes them.
@@ -168,6 +179,8 @@ func Options(s tocsin.Subscription) (words []string) {
 		{"from", strings.Join(s.Sources, ",")},
 		{"country", strings.Join(s.Countries, ",")},
 		{"digest", s.Digest},
+		{"quiet", s.Quiet},
+		{"escalate", s.Escalate.String()},
 	} {
 		if o.value != "" {
 			words = append(words, o.name+":"+o.value)
@@ -175,6 +188,12 @@ func Options(s tocsin.Subscription) (words []string) {
 	}
 	if s.MinCopies > 1 {
 		words = append(words, fmt.Sprintf("min-copies:%d", s.MinCopies))
+	}
+	switch {
+	case s.FoldOver < 0:
+		words = append(words, "fold-over:never")
+	case s.FoldOver > 0:
+		words = append(words, fmt.Sprintf("fold-over:%d", s.FoldOver))
 	}
 	if s.Urgent {
 		words = append(words, "urgent")
@@ -184,6 +203,9 @@ func Options(s tocsin.Subscription) (words []string) {
 
 // preview says what a new query would have sent. It is saved by a click.
 func (a *App) preview(ctx context.Context, c Command) (reply, error) {
+	if err := c.Plan.CheckPolicy(); err != nil {
+		return reply{}, err // not when it is saved
+	}
 	t, err := a.Desk.Try(ctx, Trial{Query: c.Query, Plan: c.Plan, Since: since(lookBack), Show: dryRunShow})
 	if err != nil {
 		return reply{}, fmt.Errorf("%w. The query was: %s", err, c.Query)

@@ -222,7 +222,8 @@ func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
 	if d, ok := x.equal(m, f, at); ok && !(known && d.Statement == own) {
 		return d
 	}
-	best, told := Decision{Kind: New, Reason: "nothing open is like it"}, Decision{} // told: of reports
+	best, told := Decision{Kind: New, Reason: "nothing open is like it"}, Decision{Kind: New} // told: of reports
+	spoken := map[string]Decision{}                                                           // by texts of its own language, of each statement
 	for _, n := range x.likely(f, at) {
 		c := &x.members[n]
 		if known && c.id == own {
@@ -238,17 +239,31 @@ func (x *Index) Decide(m Member, s Sketch, at time.Time) Decision {
 		if c.report {
 			most = &told
 		}
-		if d.Score > most.Score {
+		if d.over(*most) {
 			*most, most.Statement = d.like(c), c.id
 		}
+		if other.lang == f.lang && !c.report && d.Score > spoken[c.id].Score {
+			spoken[c.id] = d
+		}
 	}
-	if told.Score > best.Score && !(best.Kind != New && best.Statement == told.Statement) {
+	if d := spoken[best.Statement]; best.Kind == Same && d.Kind == Near {
+		best.Kind, best.Reason = d.Kind, d.Reason // how much it leaves out, its own language tells best
+	}
+	if told.over(best) && !(best.Kind != New && best.Statement == told.Statement) {
 		best = told
 	}
 	if best.Kind == New {
 		best.Statement = ""
 	}
 	return best
+}
+
+// over reports whether a decision goes before another: what folds does.
+func (d Decision) over(e Decision) bool {
+	if (d.Kind == New) != (e.Kind == New) {
+		return e.Kind == New
+	}
+	return d.Score > e.Score
 }
 
 // like is what a text is that is decided to be like a member.

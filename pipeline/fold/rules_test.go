@@ -77,3 +77,27 @@ func TestDatesInDigits(t *testing.T) {
 		}
 	}
 }
+
+// TestItsOwnLanguageSaysWhetherATextTellsOfAStatement: whatever copies in other
+// languages came before it.
+func TestItsOwnLanguageSaysWhetherATextTellsOfAStatement(t *testing.T) {
+	told := Of("Four countries condemn missile shipment", "A shipment of ballistic missiles aboard the freighter Calder Star has drawn a sharp rebuke from several capitals. "+
+		"Dock workers said that the ship had landed its 36 crates on 9 November with its lights off.", "en")
+	statement := Of("Joint statement on the transfer of ballistic missiles", "We, the foreign ministers of four countries, condemn the transfer of ballistic missiles that became known this month. "+
+		"On 9 November the freighter Calder Star landed 36 ballistic missiles of the Scud-C type and 14 launchers, in breach of Security Council resolutions 1540 (2004) and 1929 (2010). "+
+		"We call on those who sell and those who buy to stop at once, to open their depots to inspectors, and to answer by 15 December the 22 questions that the panel of experts has put to them.", "en")
+	copies := []Sketch{
+		Of("Déclaration commune", "Nous, ministres des affaires étrangères de quatre pays, condamnons le transfert de missiles balistiques. Le 9 novembre, le cargo Calder Star a débarqué 36 missiles balistiques.", "fr"),
+		Of("共同声明", "我々四か国の外相は、弾道ミサイルの移転を非難する。11月9日、貨物船カルダー・スターは、弾道ミサイル36発を陸揚げした。", "ja"),
+	}
+	for n := range len(copies) + 1 {
+		var x Index
+		x.Add("1", Member{"gb", "1"}, statement, now)
+		for i, c := range copies[:n] {
+			x.Add("1", Member{strconv.Itoa(i), "1"}, c, now)
+		}
+		if d := x.Decide(Member{"news", "1"}, told, now); d.Kind != Near || d.Statement != "1" {
+			t.Errorf("a report after %d copies in other languages = %+v", n, d)
+		}
+	}
+}

@@ -241,8 +241,12 @@ var signs = []struct {
 	{"little said", -0.39, -9, 0, func(e evidence) float64 { return 1 / (1 + e.least()/4) }},
 }
 
-// certain is the least score of a copy or a report.
-var certain = 0.56
+// Least scores of a copy or a report: in one language, and across two, where the
+// wording cannot speak.
+const (
+	certain       = 0.56
+	certainAcross = 0.575
+)
 
 // leastShared is how much two texts must have in common where their wording does
 // not speak for them, in nats.
@@ -263,7 +267,7 @@ func (x *Index) weigh(f, g facts, apart time.Duration, sameSource bool) Decision
 		d.Score, d.Reason = min(d.Score, 0.4), "other countries: "+d.Reason
 	case total(e.shared) < leastShared && e.worded.sure() < 0.3:
 		d.Score, d.Reason = min(d.Score, 0.4), "too little in common: "+d.Reason
-	case d.Score < certain:
+	case d.Score < e.enough():
 		d.Reason = "not like enough: " + d.Reason
 	case e.reports():
 		d.Kind, d.Reason = Near, "tells of it: "+d.Reason
@@ -293,6 +297,13 @@ func (e evidence) pattern() bool {
 // organisations, and none the same, as no two versions of one text do.
 func (e evidence) elsewhere() bool {
 	return e.sameLang && min(e.mine[entity], e.yours[entity]) > 0 && e.n[entity] == 0
+}
+
+func (e evidence) enough() float64 {
+	if e.sameLang {
+		return certain
+	}
+	return certainAcross
 }
 
 func (e evidence) score() float64 {
