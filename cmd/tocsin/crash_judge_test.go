@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
+	"tocsin"
 	"tocsin/notifiers/notifiertest"
 	"tocsin/pipeline"
 )
@@ -198,8 +198,12 @@ func (w *world) decidedTwice(a *crashLogs) (n int) {
 	seen := map[string]bool{}
 	for _, s := range a.stories {
 		for _, ev := range s.Events {
+			w.note(ev.Kind == tocsin.Merged, "two statements were found to be one: %+v", ev)
+			if ev.Copy.Source == "" { // it is of no item
+				continue
+			}
 			key := fmt.Sprintf("%s/%s/%d", ev.Copy.Source, ev.Copy.Item, ev.Copy.Rev)
-			if seen[key] && !slices.Contains([]string{pipeline.Matched, pipeline.Acknowledged}, ev.Kind) {
+			if seen[key] && ev.Kind != pipeline.Matched {
 				w.note(true, "item %s is decided twice: %+v", key, s.Events)
 				n++
 			}

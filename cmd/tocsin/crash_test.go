@@ -43,7 +43,7 @@ func TestKilledProcessesLoseNothingAndSendNothingTwice(t *testing.T) {
 	if f != (faults{}) {
 		t.Errorf("%+v\n%s", f, strings.Join(w.noted, "\n"))
 		if keep := os.Getenv("TOCSIN_KEEP"); keep != "" { // for who looks into it
-			t.Log(os.CopyFS(keep, os.DirFS(filepath.Join(w.dir, "data"))))
+			t.Log(os.CopyFS(keep, os.DirFS(filepath.Join(w.dir, "data/jetstream"))))
 		}
 	}
 }
@@ -140,7 +140,7 @@ func (w *world) look() {
 func (w *world) settle() {
 	w.look()
 	w.mu.Lock()
-	w.onPost, w.onFeed = 0, 0
+	w.onPost, w.onFeed = 0, 0 // the last life may have ended without them
 	w.mu.Unlock()
 	done, began := w.start()
 	last, since := faults{}, time.Now()

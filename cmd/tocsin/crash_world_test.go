@@ -164,11 +164,12 @@ func (w *world) publish() {
 func feedOf(i int) string { return fmt.Sprintf("s%02d", i) }
 
 // revise changes, now and then, a statement of which there is no copy: one of an
-// earlier text would be another statement if nobody had seen that text here.
+// earlier text would be another statement if nobody had seen that text here. Twice at
+// most: those that had the same sentence added over and over would be alike.
 func (w *world) revise(id string) {
 	it := &w.feeds[id][w.rnd.IntN(len(w.feeds[id]))]
 	f := numbered.FindStringSubmatch(it.Title)
-	if f == nil || w.rnd.IntN(4) != 0 {
+	if f == nil || w.rnd.IntN(4) != 0 || strings.Count(it.Description, "corrected") > 1 {
 		return
 	}
 	if k, _ := strconv.Atoi(f[1]); w.copiesOf[k] == 0 {
