@@ -46,7 +46,7 @@ func (w *world) readLogs() *crashLogs {
 	}
 	of := map[string]int{} // by alert
 	for i, s := range a.stories {
-		if k := statementIn(s.Alert.First().Title); k != 0 {
+		if k := statementNamed(s.Alert.First().Title); k != 0 {
 			of[s.Alert.ID] = k
 			a.place[k] = i
 		}
@@ -75,8 +75,8 @@ func (a *crashLogs) inDigests() (n int) {
 
 var numbered = regexp.MustCompile(`Statement (\d{6})`)
 
-// statementIn is the number of the statement that a text is about, 0 if of none.
-func statementIn(text string) int {
+// statementNamed is the number of the statement that a text is about, 0 if of none.
+func statementNamed(text string) int {
 	f := numbered.FindStringSubmatch(text)
 	if f == nil {
 		return 0
@@ -90,7 +90,7 @@ func rootOf(m notifiertest.Message) int {
 	if m.Thread != "" || digestOf(m.Text) > 0 {
 		return 0
 	}
-	return statementIn(m.Text)
+	return statementNamed(m.Text)
 }
 
 // waiting is how many statements have not been told of yet, in Slack or by mail.
@@ -108,7 +108,7 @@ func (w *world) waiting() int {
 	for _, m := range w.mails() {
 		if c := digestOf(m.Header.Get("Subject")); c > 0 {
 			n += c
-		} else if k := statementIn(m.Header.Get("Subject")); k != 0 && m.Header.Get("In-Reply-To") == "" {
+		} else if k := statementNamed(m.Header.Get("Subject")); k != 0 && m.Header.Get("In-Reply-To") == "" {
 			told[fmt.Sprint("mail ", k)] = true
 		}
 	}
@@ -166,7 +166,7 @@ func (w *world) faults(a *crashLogs) (f faults) {
 	}
 	for _, m := range w.mails() {
 		subject := m.Header.Get("Subject")
-		root := statementIn(subject)
+		root := statementNamed(subject)
 		if digestOf(subject) > 0 || m.Header.Get("In-Reply-To") != "" {
 			root = 0
 		}

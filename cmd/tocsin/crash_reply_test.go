@@ -32,7 +32,7 @@ func (w *world) grown() map[int]grown {
 	}
 	for _, q := range w.slack.Requests("chat.postMessage") {
 		text := q.Form.Get("text")
-		k := statementIn(text)
+		k := statementNamed(text)
 		if k == 0 || digestOf(text) > 0 || !q.Applied || q.Form.Get("thread_ts") != "" {
 			continue
 		}
@@ -78,7 +78,7 @@ func (w *world) replies(a *crashLogs) (lost, twice int) {
 		twice += max(0, got-want)
 	}
 	for _, s := range a.stories {
-		if g, ok := got[statementIn(s.Alert.First().Title)]; ok {
+		if g, ok := got[statementNamed(s.Alert.First().Title)]; ok {
 			w.note(g != (grown{len(s.Alert.Copies) - 1, s.Alert.Revised}), "%s: its thread tells of %+v, there are %d copies and %d changes: %+v", s.Alert.First().Title, g, len(s.Alert.Copies), s.Alert.Revised, s.Deliveries)
 			count(g.copies, len(s.Alert.Copies)-1)
 			count(g.changes, s.Alert.Revised)
