@@ -186,7 +186,7 @@ func (w *world) faults(a *crashLogs) (f faults) {
 	}
 	w.mu.Unlock()
 	untold, toldTwice := w.replies(a)
-	unmade, madeTwice, unshown, _ := w.acknowledged(a)
+	unmade, madeTwice, unshown := w.acknowledged(a)
 	f.Lost += untold + unmade
 	f.Twice += toldTwice + madeTwice
 	f.Unshown, f.Decided = unshown, w.decidedTwice(a)

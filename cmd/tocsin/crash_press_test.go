@@ -15,16 +15,16 @@ import (
 )
 
 // People press buttons of cards while the process runs and right before it is
-// killed. Slack has its answer before the act is done, so a kill can undo a press;
-// whoever sees that the card does not say so presses again.
+// killed. Slack has its answer once the act is stored, so no kill undoes a press that
+// was answered; one that was not is pressed again.
 
 const (
 	ann = "U1ANN000" // who presses first, until it counts
 	bob = "U2BOB000" // who presses when Ann has the alert already
 )
 
-// A press is what became of the button Acknowledge of an alert.
-type press struct {
+// A buttonPress is what became of the button Acknowledge of an alert.
+type buttonPress struct {
 	alert, channel, ts string
 	took               bool // the last press was answered
 	by                 string
@@ -67,23 +67,24 @@ func (w *world) card(channels int) (m notifiertest.Message, alert string) {
 	w.mu.Lock()
 	in, back := channelID(w.rnd.IntN(channels)), w.rnd.IntN(12)
 	w.mu.Unlock()
-	for _, m := range slices.Backward(w.slack.Messages(in)) {
-		f := ackButton.FindSubmatch(m.Blocks)
+	for _, c := range slices.Backward(w.slack.Messages(in)) {
+		f := ackButton.FindSubmatch(c.Blocks)
 		if f == nil {
 			continue
 		}
+		m, alert = c, string(f[1])
 		if back--; back < 0 {
-			return m, string(f[1])
+			break
 		}
 	}
-	return m, ""
+	return m, alert
 }
 
 // press presses Acknowledge: again where that came to nothing, else on a card.
 func (w *world) press() {
 	w.mu.Lock()
-	i := slices.IndexFunc(w.presses, func(p *press) bool { return p.by == "" })
-	var p *press
+	i := slices.IndexFunc(w.presses, func(p *buttonPress) bool { return p.by == "" })
+	var p *buttonPress
 	if i >= 0 && (len(w.presses) < 3 || w.rnd.IntN(2) == 0) {
 		p = w.presses[i]
 	}
@@ -95,10 +96,10 @@ func (w *world) press() {
 			return
 		}
 		w.mu.Lock()
-		if i := slices.IndexFunc(w.presses, func(p *press) bool { return p.alert == alert }); i >= 0 {
+		if i := slices.IndexFunc(w.presses, func(p *buttonPress) bool { return p.alert == alert }); i >= 0 {
 			p = w.presses[i]
 		} else {
-			p = &press{alert: alert, channel: m.Channel, ts: m.TS}
+			p = &buttonPress{alert: alert, channel: m.Channel, ts: m.TS}
 			w.presses = append(w.presses, p)
 		}
 		w.mu.Unlock()
@@ -126,7 +127,7 @@ func (w *world) press() {
 	}
 }
 
-// lookAtPresses notes which presses came to be. What was taken and did not is pressed again.
+// lookAtPresses notes which presses came to be. What was answered and did not is a fault.
 func (w *world) lookAtPresses(l *pipeline.Logs) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -218,10 +219,9 @@ func (w *world) pending() (n int) {
 
 // acknowledged compares what people pressed with ALERTS and with what Slack shows:
 // presses that never came to be; alerts that were acknowledged twice, or by another
-// than who was first, or told of twice in their thread; cards that do not say so; and
-// how many threads do not.
-func (w *world) acknowledged(a *crashLogs) (lost, twice, unshown, unsaid int) {
-	by, said, text := map[string][]string{}, map[string]int{}, map[string]string{}
+// than who was first; and cards that do not say so.
+func (w *world) acknowledged(a *crashLogs) (lost, twice, unshown int) {
+	by, text := map[string][]string{}, map[string]string{}
 	for _, s := range a.stories {
 		for _, ev := range s.Events {
 			if ev.Kind == pipeline.Acknowledged {
@@ -232,28 +232,24 @@ func (w *world) acknowledged(a *crashLogs) (lost, twice, unshown, unsaid int) {
 	for _, m := range w.slack.Messages("") {
 		if m.Thread == "" {
 			text[m.Channel+m.TS] = m.Text
-		} else if strings.Contains(m.Text, "has this in hand") {
-			said[m.Channel+m.Thread]++
 		}
 	}
+	lost = w.pressed.undone
+	w.note(lost > 0, "%d presses were answered and came to nothing", lost)
 	for _, p := range w.presses {
 		if len(by[p.alert]) == 0 {
 			lost++
+			w.note(true, "the press on alert %s came to nothing", p.alert)
 			continue
 		}
-		at := p.channel + p.ts
-		twice += len(by[p.alert]) - 1 + max(0, said[at]-1)
-		w.note(len(by[p.alert]) > 1 || said[at] > 1, "alert %s: acknowledged by %v, told %d times", p.alert, by[p.alert], said[at])
+		twice += len(by[p.alert]) - 1
 		if by[p.alert][0] != p.by || !strings.HasSuffix(p.by, ann) {
 			twice++
 		}
-		if !strings.Contains(text[at], "acknowledged by Slack user "+ann) {
+		if !strings.Contains(text[p.channel+p.ts], "acknowledged by Slack user "+ann) {
 			unshown++
-		}
-		if said[at] == 0 {
-			unsaid++
 		}
 		delete(by, p.alert)
 	}
-	return lost, twice + len(by), unshown, unsaid // by: what nobody pressed
+	return lost, twice + len(by), unshown // by: what nobody pressed
 }

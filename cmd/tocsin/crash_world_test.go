@@ -58,7 +58,7 @@ type world struct {
 	firstPost time.Time
 	due       map[int]time.Time // channel -> its next digest
 	released  bool              // no subscription has a digest any more
-	presses   []*press
+	presses   []*buttonPress
 	clicks    int
 	pressed   pressCount
 
