@@ -24,7 +24,7 @@ test: gate ## the gate, then every test in random order, with the race detector 
 ifndef TOCSIN_CORPUS
 	@echo "TOCSIN_CORPUS is not set and ../shared/data does not exist: tests on collected feeds are skipped"
 endif
-	$(GO) test -race -shuffle=on -parallel 6 ./pipeline ./cmd/tocsin $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PURE))")
+	$(GO) test -race -shuffle=on -timeout 20m -parallel 6 ./pipeline ./cmd/tocsin $$($(GO) list ./... | grep -vxF "$$($(GO) list $(PURE))")
 	$(GO) test -shuffle=on $(PURE)
 	$(GO) test -race -run AtOnce $(PURE)
 

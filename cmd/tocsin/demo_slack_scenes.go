@@ -36,8 +36,9 @@ func (v *conversation) within(d time.Duration, what string, seen func() bool) er
 	ctx, cancel := context.WithTimeoutCause(v.ctx, d, fmt.Errorf("demo: missing: %s", what))
 	defer cancel()
 	return until(ctx, func() (bool, error) {
-		v.told.catchUp(demoDesk)
-		return seen(), nil
+		done := seen()
+		v.told.catchUp(demoDesk) // with all that was seen
+		return done, nil
 	})
 }
 
