@@ -27,7 +27,7 @@ import (
 
 const (
 	channels    = 20
-	crashWindow = 60 // entries that a feed shows
+	crashWindow = 200 // entries that a feed shows: more than come while nobody reads it
 	faultyShare = 0.14
 	crashSecret = "signed by the fake"
 )
