@@ -16,7 +16,7 @@ import (
 // up a digest, or tells what a channel missed.
 func TestDeathAroundAPolicyLosesAndDoublesNothing(t *testing.T) {
 	for _, name := range []string{"digest", "quiet", "fold", "away"} {
-		for step := 1; ; step += stride(9) {
+		for step := 1; ; step += stride(15) {
 			var survived bool
 			t.Run(fmt.Sprintf("%s step %d", name, step), func(t *testing.T) {
 				bubble(t, func(t *testing.T) { survived = deathUnderAPolicy(t, name, step) })

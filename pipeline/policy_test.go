@@ -45,6 +45,9 @@ func TestDigestComesOnceADayWhenTheClocksChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range 2 {
+			if !thorough && i == 0 {
+				continue
+			}
 			restart := []string{"never", "before it is due", "over it"}[(n+i)%3]
 			t.Run(fmt.Sprintf("%s %d restart %s", name, i, restart), func(t *testing.T) {
 				bubble(t, func(t *testing.T) { digestsAround(t, zone, changes(zone)[i], restart) })
