@@ -174,7 +174,7 @@ func (w *world) revise(id string) {
 	}
 	if k, _ := strconv.Atoi(f[1]); w.copiesOf[k] == 0 {
 		w.revisions++
-		it.Description += fmt.Sprintf(" It was corrected on the missiles in item %d.", w.revisions)
+		it.Description += fmt.Sprintf(" It was corrected on the missiles in item %d.", 50_000+w.revisions) // no number of a statement
 	}
 }
 
