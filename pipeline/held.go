@@ -93,12 +93,8 @@ func (l *lane) released(ctx context.Context) (j *job, due []Record, ends time.Ti
 		l.unheld = nil
 		return nil, nil, time.Time{}, nil
 	}
-	if l.unheld != nil && len(l.freed) == 0 && (l.lookAt.IsZero() || time.Now().Before(l.lookAt)) {
-		select {
-		case <-l.unheld:
-		default:
-			return nil, nil, l.lookAt, nil // nothing changed since we looked
-		}
+	if len(l.freed) == 0 && !l.mayBeFree() {
+		return nil, nil, l.lookAt, nil
 	}
 	if err := l.current(ctx); err != nil {
 		return nil, nil, time.Time{}, err
@@ -118,6 +114,23 @@ func (l *lane) released(ctx context.Context) (j *job, due []Record, ends time.Ti
 		j, err = l.takeUp(ctx, now)
 	}
 	return j, due, l.lookAt, err
+}
+
+// mayBeFree reports whether something of what is held may have been let go since we
+// looked.
+func (l *lane) mayBeFree() bool {
+	switch {
+	case len(l.held) == 0:
+		return false
+	case l.unheld == nil, !l.lookAt.IsZero() && !time.Now().Before(l.lookAt):
+		return true
+	}
+	select {
+	case <-l.unheld:
+		return true
+	default:
+		return false
+	}
 }
 
 // letGo are the held records that nothing holds at a time, those for a digest with

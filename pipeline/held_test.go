@@ -120,6 +120,33 @@ func TestMuteHoldsAndThenDelivers(t *testing.T) {
 	}
 }
 
+// The lane is idle when a newer alert reaches it before the end of the mute does:
+// another process has matched it by then.
+func TestWhatWasHeldGoesBeforeANewerAlertThatComesWithTheEndOfTheMute(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		lanes := *r
+		lanes.cfg.Match, lanes.cfg.lag = false, func() { time.Sleep(400 * time.Millisecond) }
+		r.cfg.Send = false
+		r.run()
+		defer r.stop()
+		lanes.run()
+		defer lanes.stop()
+		time.Sleep(time.Minute)
+		r.mute(time.Hour)
+		time.Sleep(time.Minute)
+		r.tell("held", 2)
+		time.Sleep(time.Minute)
+		r.ok(r.logs.Unmute(t.Context(), "bob", "missiles", "desk"))
+		r.tell("after", 1)
+		time.Sleep(time.Minute)
+		if got, want := r.desk.received(), []string{"held0", "held1", "after0"}; !slices.Equal(got, want) {
+			t.Errorf("the channel got %q, want %q", got, want)
+		}
+	})
+}
+
 func TestUnmutedSubscriptionSendsWhatAMutedOneHolds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := missiles()

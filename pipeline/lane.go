@@ -268,7 +268,8 @@ func sooner(a, b time.Time) time.Time {
 }
 
 // routed looks at the events that follow, until one calls for a message at once.
-// more says that there are further ones; moved is closed when there are.
+// more says that there are further ones; moved is closed when there are. A post
+// does not pass what nothing holds any more since that was looked at.
 func (l *lane) routed(ctx context.Context) (j *job, more bool, moved <-chan struct{}, err error) {
 	evs, through, moved := l.book.after(l.looked, walk)
 	if len(evs) > 0 {
@@ -284,6 +285,7 @@ func (l *lane) routed(ctx context.Context) (j *job, more bool, moved <-chan stru
 		if err != nil {
 			return nil, false, nil, err
 		}
+		before := l.looked
 		l.looked = ev.seq
 		switch act {
 		case Held:
@@ -302,6 +304,10 @@ func (l *lane) routed(ctx context.Context) (j *job, more bool, moved <-chan stru
 					return nil, false, nil, err
 				}
 				continue
+			}
+			if l.mayBeFree() {
+				l.looked = before
+				return nil, true, moved, nil
 			}
 			return &job{act: act, alert: ev.Alert, event: ev.seq}, false, nil, nil
 		case tocsin.Edit:
