@@ -20,7 +20,7 @@ import (
 // Format is the newest version that stored records carry as "v". Each carries the
 // oldest whose readers understand it. A binary reads all versions up to its own,
 // and stops with a word at a newer one.
-const Format = 3
+const Format = 4
 
 // Name is the shape of the names that people give to sources, watchlists,
 // destinations and lists: they become parts of subjects, so no dots or spaces.
@@ -320,13 +320,22 @@ type Escalation struct {
 // the first time or, with Muted, what was held.
 type Summary struct {
 	Muted      bool     `json:"muted,omitempty"` // Matching and Newest are alerts that were held; nothing is said of sources
-	Held       string   `json:"held,omitempty"`  // with Muted, for what: mute, quiet, digest or fold; "" is a mute
+	Held       string   `json:"held,omitempty"`  // with Muted, for what: mute, quiet, digest, fold, away or lifted; "" is a mute
 	Sources    int      `json:"sources"`         // watched
 	Answered   int      `json:"answered"`        // read at least once
 	Silent     []string `json:"silent"`          // publishers that did not answer, in order
 	Watchlists []string `json:"watchlists"`
 	Matching   int      `json:"matching"` // statements already there that match the watchlists
 	Newest     []Alert  `json:"newest"`   // of them, at most 5, newest claimed date first
+
+	Changes int       `json:"changes,omitempty"` // with Muted: alerts that earlier digests told of and that were withdrawn or changed since
+	Changed []Changed `json:"changed,omitempty"` // of them, at most 5, the latest first
+}
+
+// Changed is what happened to an alert that people must not miss.
+type Changed struct {
+	Alert Alert  `json:"alert"`
+	News  []News `json:"news"`
 }
 
 // What a Delivery asks of a notifier.

@@ -233,7 +233,7 @@ func count(n int, one, many string) string {
 // answered; 3 statements already there match, newest 2 days ago".
 func watching(s tocsin.Summary, now time.Time) string {
 	if s.Muted {
-		return heldBack(s, now)
+		return heldBack(s, now) + changedSince(s)
 	}
 	text := fmt.Sprintf("watching %s, %d answered; ", count(s.Sources, "source", "sources"), s.Answered)
 	switch s.Matching {
@@ -252,6 +252,9 @@ func watching(s tocsin.Summary, now time.Time) string {
 
 // heldBack is the sentence for what was held while subscriptions were muted.
 func heldBack(s tocsin.Summary, now time.Time) string {
+	if s.Matching == 0 {
+		return "no new alerts"
+	}
 	text := count(s.Matching, "alert was", "alerts were") + " held while muted"
 	switch s.Held {
 	case "digest":
@@ -262,11 +265,21 @@ func heldBack(s tocsin.Summary, now time.Time) string {
 		text = count(s.Matching, "alert", "alerts") + " at once"
 	case "away":
 		text = count(s.Matching, "alert", "alerts") + " missed while this channel could not be reached"
+	case "lifted":
+		text = count(s.Matching, "alert was", "alerts were") + " held for a digest that is no longer wanted"
 	}
 	if len(s.Newest) > 0 {
 		text += ", newest " + ago(now, dated(s.Newest[0]))
 	}
 	return text
+}
+
+// changedSince goes on with what happened to alerts that earlier digests told of.
+func changedSince(s tocsin.Summary) string {
+	if s.Changes == 0 {
+		return ""
+	}
+	return "; " + count(s.Changes, "earlier one was", "earlier ones were") + " withdrawn or changed"
 }
 
 // dated is when an alert's first publication claims to be from, or when it was
@@ -333,6 +346,8 @@ type digest struct {
 	Watchlists string
 	Silent     string // publishers that did not answer, or ""
 	Newest     []newest
+	Changed    []replyCard // what happened to alerts of earlier digests
+	More       int         // of which that many are not shown
 }
 
 // silent names the publishers that did not answer. The summary names only the
@@ -345,6 +360,14 @@ func silent(s tocsin.Summary) string {
 	return strings.Join(flats(s.Silent[:show]), ", ") + fmt.Sprintf(" and %d more", max(len(s.Silent), s.Sources-s.Answered)-show)
 }
 
+// more counts the changed alerts that are not shown, "" if all are.
+func (d digest) more() string {
+	if d.More <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d more", d.More)
+}
+
 type newest struct {
 	Title, Source, When, Link, Host string
 }
@@ -352,7 +375,7 @@ type newest struct {
 // heldHeading is what stands above a Summary of what was held, by its Held.
 var heldHeading = map[string]string{
 	"": "held while muted", "mute": "held while muted", "quiet": "held over quiet hours",
-	"digest": "digest", "fold": "many alerts at once", "away": "missed alerts",
+	"digest": "digest", "fold": "many alerts at once", "away": "missed alerts", "lifted": "held alerts",
 }
 
 func newDigest(s tocsin.Summary, now time.Time) digest {
@@ -365,13 +388,37 @@ func newDigest(s tocsin.Summary, now time.Time) digest {
 		if p := len(a.Publishers()); p > 1 {
 			n.When += fmt.Sprintf(", published by %d", p)
 		}
+		if gone := withdrawals(a); gone != "" {
+			n.When += ", " + gone
+		}
 		if len(a.Copies) > 0 {
 			n.Source, n.Link = withCountry(a.First()), link(a.First().URL)
 			n.Host = hostOf(n.Link)
 		}
 		d.Newest = append(d.Newest, n)
 	}
+	for _, c := range s.Changed[:min(len(s.Changed), 5)] {
+		d.Changed = append(d.Changed, newReply(tocsin.Delivery{Kind: tocsin.Reply, Alert: c.Alert, News: c.News}))
+	}
+	d.More = s.Changes - len(d.Changed)
 	return d
+}
+
+// withdrawals says how many of the publishers of an alert have withdrawn it, or "".
+func withdrawals(a tocsin.Alert) string {
+	all, gone := a.Publishers(), 0
+	for _, c := range all {
+		if !c.Withdrawn.IsZero() {
+			gone++
+		}
+	}
+	switch gone {
+	case 0:
+		return ""
+	case len(all):
+		return "withdrawn"
+	}
+	return fmt.Sprintf("withdrawn by %d", gone)
 }
 
 func flats(ss []string) []string {

@@ -54,6 +54,11 @@ func sampleSummary() tocsin.Summary {
 	return tocsin.Summary{Sources: 80, Answered: 61, Silent: []string{"Chad: Presidency"}, Watchlists: []string{"rockets"}, Matching: 3, Newest: []tocsin.Alert{sample()}}
 }
 
+// sampleChanges are a digest of one alert, and of what happened to two of an earlier one.
+func sampleChanges() tocsin.Summary {
+	return tocsin.Summary{Muted: true, Held: "digest", Watchlists: []string{"rockets"}, Matching: 1, Newest: []tocsin.Alert{sample()}, Changes: 2, Changed: []tocsin.Changed{{Alert: sample(), News: sampleNews()[1:]}}}
+}
+
 // sampleNews are a copy, a material change and a withdrawal.
 func sampleNews() []tocsin.News {
 	a := sample()
@@ -74,6 +79,7 @@ func deliveries(to tocsin.Destination) []tocsin.Delivery {
 		{ID: "d-digest", Kind: tocsin.Digest, To: to, Summary: sampleSummary(), Since: now},
 		{ID: "d-reply", Kind: tocsin.Reply, To: to, Alert: sample(), News: sampleNews(), Aloud: true, Since: now},
 		{ID: "d-notice", Kind: tocsin.Notice, To: to, Text: "2 troubles:\n- mfa.example does not answer", Since: now},
+		{ID: "d-changed", Kind: tocsin.Digest, To: to, Summary: sampleChanges(), Since: now},
 	}
 }
 

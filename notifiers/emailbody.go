@@ -90,6 +90,10 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 		p.Heading = []run{{Text: g.Heading}}
 		p.Lead, p.Newest = g.Sentence, g.Newest
 		p.fact("Watchlists", g.Watchlists, "")
+		for _, c := range g.Changed {
+			p.fact("Withdrawn or changed", c.About+": "+strings.Join(c.said(), "; "), c.Link)
+		}
+		p.fact("Withdrawn or changed", g.more(), "")
 		p.fact("No answer yet from", g.Silent, "")
 		if len(d.Summary.Watchlists) > 0 {
 			list = d.Summary.Watchlists[0]

@@ -110,5 +110,10 @@ func (g grammar) delivery(to tocsin.Destination) tocsin.Delivery {
 	for range g.IntN(6) {
 		d.Summary.Newest = append(d.Summary.Newest, g.alert())
 	}
+	d.Summary.Muted, d.Summary.Changes = g.IntN(2) == 0, g.IntN(9)
+	for range g.IntN(6) {
+		a := g.alert()
+		d.Summary.Changed = append(d.Summary.Changed, tocsin.Changed{Alert: a, News: g.news(a)})
+	}
 	return d
 }

@@ -266,9 +266,14 @@ func (s *swarm) delivery() (d tocsin.Delivery, marked bool) {
 		d.Late = s.any()
 	}
 	if d.Kind == tocsin.Digest {
-		d.Summary = tocsin.Summary{Muted: s.one(2), Sources: s.IntN(99), Answered: s.IntN(99), Silent: s.some(s.many(3, 99, 30)), Watchlists: s.some(s.many(3, 300, 50)), Matching: s.IntN(3)}
+		d.Summary = tocsin.Summary{Muted: s.one(2), Sources: s.IntN(99), Answered: s.IntN(99), Silent: s.some(s.many(3, 99, 30)), Watchlists: s.some(s.many(3, 300, 50)), Matching: s.IntN(3), Changes: s.IntN(9)}
+		d.Summary.Held = []string{"", "mute", "quiet", "digest", "fold", "away", "lifted", s.any()}[s.IntN(8)]
 		for range s.IntN(6) {
 			d.Summary.Newest = append(d.Summary.Newest, tocsin.Alert{Copies: s.copies(s.IntN(3))})
+		}
+		for range s.IntN(6) {
+			a := tocsin.Alert{Copies: s.copies(1 + s.IntN(3))}
+			d.Summary.Changed = append(d.Summary.Changed, tocsin.Changed{Alert: a, News: s.happened(a)})
 		}
 		return d, marked
 	}

@@ -126,6 +126,14 @@ func published(how string, copies []tocsin.Copy) []newsLine {
 	return out
 }
 
+// said is what happened, a sentence each.
+func (r replyCard) said() (out []string) {
+	for _, l := range r.Lines {
+		out = append(out, l.Text)
+	}
+	return out
+}
+
 // text is the reply for who reads plain text.
 func (r replyCard) text() string {
 	var b strings.Builder

@@ -407,7 +407,25 @@ func slackReply(r replyCard, repeat bool) slackMessage {
 
 func slackDigest(d digest, repeat bool) slackMessage {
 	var s slackMessage
-	m := &mrkdwn{max: maxSection}
+	text := &mrkdwn{max: maxText}
+	for _, part := range []func(*mrkdwn){func(m *mrkdwn) { d.news(m, repeat) }, d.changes} {
+		m := &mrkdwn{max: maxSection}
+		part(m)
+		if m.String() == "" {
+			continue
+		}
+		s.section(m)
+		if len(s.blocks) > 1 {
+			text.markup("\n")
+		}
+		part(text)
+	}
+	s.text = text.String()
+	return s
+}
+
+// news writes all but what happened to alerts of earlier digests.
+func (d digest) news(m *mrkdwn, repeat bool) {
 	if repeat {
 		m.markup(repeatMark + " ")
 	}
@@ -430,9 +448,32 @@ func slackDigest(d digest, repeat bool) slackMessage {
 		m.label("No answer yet from")
 		m.text(short(d.Silent, 600))
 	}
-	s.section(m)
-	s.text = m.String()
-	return s
+}
+
+// showChanges is how much of what happened to one alert a digest shows.
+const showChanges = 3
+
+// changes writes what happened to alerts of earlier digests.
+func (d digest) changes(m *mrkdwn) {
+	for i, c := range d.Changed {
+		if i > 0 {
+			m.markup("\n")
+		}
+		m.markup("• ")
+		m.text(short(c.About, maxName))
+		for _, l := range c.Lines[max(0, len(c.Lines)-showChanges):] {
+			m.markup("\n")
+			m.text(short(l.Text, maxName))
+		}
+		if c.Link != "" && len(c.Link) < maxName {
+			m.markup(" ")
+			m.link(c.Link, c.Host)
+		}
+	}
+	if more := d.more(); more != "" {
+		m.markup("\n")
+		m.text(more)
+	}
 }
 
 func slackNotice(d tocsin.Delivery) slackMessage {
@@ -441,7 +482,7 @@ func slackNotice(d tocsin.Delivery) slackMessage {
 	if d.Repeat {
 		m.markup(repeatMark + " ")
 	}
-	m.text(cmp.Or(clean(d.Text), "(no text)"))
+	m.text(cmp.Or(strings.TrimSpace(clean(d.Text)), "(no text)"))
 	s.section(m)
 	s.text = m.String()
 	return s

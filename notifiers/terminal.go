@@ -265,6 +265,16 @@ func digestText(d digest) string {
 			b.WriteString(wrap("    ", "    ", n.Link, nil))
 		}
 	}
+	for _, c := range d.Changed {
+		b.WriteString(wrap("  ! ", "    ", c.About, nil))
+		for _, l := range c.Lines {
+			b.WriteString(wrap("    ", "    ", l.Text, nil))
+		}
+		if c.Link != "" {
+			b.WriteString(wrap("    ", "    ", c.Link, nil))
+		}
+	}
+	fact("withdrawn or changed", d.more())
 	fact("no answer yet from", d.Silent)
 	return b.String()
 }

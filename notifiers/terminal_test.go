@@ -57,6 +57,8 @@ func TestTerminalShows(t *testing.T) {
 				{ID: "d-4", Kind: tocsin.Edit, Alert: forgotten, Ref: "d-0"},
 			}},
 			{"digest", false, []tocsin.Delivery{{ID: "d-1", Kind: tocsin.Digest, Summary: sampleSummary()}}},
+			{"digest with changes", false, []tocsin.Delivery{{ID: "d-1", Kind: tocsin.Digest, Summary: sampleChanges()}}},
+			{"digest of changes alone", false, []tocsin.Delivery{{ID: "d-1", Kind: tocsin.Digest, Summary: tocsin.Summary{Muted: true, Held: "digest", Changes: 1, Changed: sampleChanges().Changed}}}},
 			{"digest of nothing", false, []tocsin.Delivery{{ID: "d-1", Kind: tocsin.Digest, Summary: tocsin.Summary{Sources: 1, Answered: 1}}}},
 			{"notice", false, []tocsin.Delivery{{ID: "d-1", Kind: tocsin.Notice, Text: "2 troubles:\n- mfa.example does not answer\n- the disk is full"}}},
 		}

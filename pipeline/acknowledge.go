@@ -38,7 +38,7 @@ func (l *Logs) Acknowledge(ctx context.Context, by, alert string) (tocsin.Acknow
 		if have := p.alert.Acknowledged; have.By != "" {
 			return have, nil
 		}
-		ev := Event{V: tocsin.Format, Kind: Acknowledged, Alert: alert, At: time.Now().UTC(), By: by}
+		ev := Event{V: thirdFormat, Kind: Acknowledged, Alert: alert, At: time.Now().UTC(), By: by}
 		_, err = appendTo(ctx, l.b, "alerts."+alert, ev, jetstream.WithExpectLastSequence(info.State.LastSeq))
 		if _, moved := errors.AsType[*errMoved](err); moved {
 			continue

@@ -154,7 +154,7 @@ func (l *Logs) splitEvent(ctx context.Context, p *page, moved []tocsin.Copy) (*E
 	rules := w.rules()
 	h := sha256.New()
 	fmt.Fprintf(h, "split %s", p.alert.ID)
-	ev := &Event{V: tocsin.Format, Kind: tocsin.Split, Other: p.alert.ID, At: time.Now().UTC(), Copy: moved[0], With: p.kin, Watch: w.Seq}
+	ev := &Event{V: thirdFormat, Kind: tocsin.Split, Other: p.alert.ID, At: time.Now().UTC(), Copy: moved[0], With: p.kin, Watch: w.Seq}
 	ev.Copy.Report, ev.Copy.Reason, ev.Copy.Score = false, "", 0
 	have := map[string]bool{}
 	for i, c := range moved {

@@ -157,7 +157,7 @@ func (m *matcher) afterUnknown(ctx context.Context, cause error) error {
 func (m *matcher) decide(it tocsin.Item, seq, v uint64, matches []tocsin.Match, sketch fold.Sketch) (*Event, uint64) {
 	m.book.mu.Lock()
 	defer m.book.mu.Unlock()
-	ev := &Event{V: tocsin.Format, At: time.Now().UTC(), Copy: m.copyOf(it, seq), Sketch: sketch, Watch: v}
+	ev := &Event{V: thirdFormat, At: time.Now().UTC(), Copy: m.copyOf(it, seq), Sketch: sketch, Watch: v}
 	if id, known := m.book.items[itemKey{it.Source, it.ID}]; known && !m.off.Repeat {
 		p := m.book.alerts[id]
 		have := p.copyOf(it.Source, it.ID)
@@ -232,7 +232,7 @@ func (m *matcher) joins(p *page, it tocsin.Item, ev *Event) *Event {
 // mergeEvent says that two alerts are one.
 func mergeEvent(younger, older *page, reason string, score float64) *Event {
 	return &Event{
-		V: tocsin.Format, Kind: tocsin.Merged, Alert: younger.alert.ID, At: time.Now().UTC(), Other: older.alert.ID,
+		V: thirdFormat, Kind: tocsin.Merged, Alert: younger.alert.ID, At: time.Now().UTC(), Other: older.alert.ID,
 		Reason: reason, Score: score, Matches: older.further(younger.alert.Matches), With: union(older.kin, younger.kin),
 	}
 }

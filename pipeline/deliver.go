@@ -120,7 +120,7 @@ func (l *lane) deliveryID(j job) string {
 // delivery is what the notifier gets: the alert as it stands now.
 func (l *lane) delivery(ctx context.Context, r *Record) (tocsin.Delivery, error) {
 	d := tocsin.Delivery{ID: r.Delivery, Kind: r.Act, To: l.dest, Since: r.Since, Repeat: r.Repeat}
-	if len(r.Events) > 0 {
+	if r.ofHeld() {
 		var err error
 		d.Summary, err = l.heldSummary(ctx, *r)
 		return d, err

@@ -91,7 +91,7 @@ func (l *Logs) escalate(ctx context.Context, b *book, alert, from string, e tocs
 			return nil
 		}
 		ev := Event{
-			V: tocsin.Format, Kind: Escalated, Alert: a.ID, At: time.Now().UTC(), To: e.To,
+			V: thirdFormat, Kind: Escalated, Alert: a.ID, At: time.Now().UTC(), To: e.To,
 			Reason: fmt.Sprintf("nobody acknowledged it within %s at %s", brief(e.After), from),
 		}
 		_, err = appendTo(ctx, l.b, "alerts."+a.ID, ev, jetstream.WithExpectLastSequence(info.State.LastSeq))

@@ -137,11 +137,9 @@ func (l *lane) mayBeFree() bool {
 // For, in order, and when the next is let go.
 func (l *lane) letGo(now time.Time) (out []Record, ends time.Time) {
 	for _, h := range l.held {
-		var came time.Time
-		if h.Act == tocsin.Post {
-			if came = h.Came; came.IsZero() {
-				came = h.At
-			}
+		came := h.Came
+		if h.Act == tocsin.Post && came.IsZero() {
+			came = h.At
 		}
 		s := l.view.free(l.dest.Name, h.Lists, came, now)
 		if !s.until.IsZero() {
@@ -149,8 +147,11 @@ func (l *lane) letGo(now time.Time) (out []Record, ends time.Time) {
 			continue
 		}
 		r := h.Record
-		if r.Since = now.UTC(); s.what == forDigest || r.For == forDigest {
-			r.For = s.what
+		switch r.Since = now.UTC(); {
+		case s.what == forDigest:
+			r.For = forDigest
+		case r.For == forDigest:
+			r.For = forLifted
 		}
 		out = append(out, r)
 	}
@@ -171,19 +172,23 @@ func (l *lane) takeUp(ctx context.Context, all []Record) (*job, error) {
 	return &job{act: first.Act, alert: first.Alert, event: first.Event, rec: first}, nil
 }
 
-func (l *lane) digestJob(posts []Record) *job {
-	r := l.digestOf(posts[:min(len(posts), maxHeld)])
+func (l *lane) digestJob(all []Record) *job {
+	r := l.digestOf(all[:min(len(all), maxHeld)])
 	return &job{act: r.Act, event: r.Event, rec: r}
 }
 
-// digestOf is a delivery that tells of posts that were held.
-func (l *lane) digestOf(posts []Record) Record {
-	last := posts[len(posts)-1]
-	r := Record{Act: tocsin.Digest, Event: last.Event, Since: last.Since, For: last.For}
-	for _, p := range posts {
-		r.Events, r.Lists = append(r.Events, p.Event), union(r.Lists, p.Lists)
+// digestOf is a delivery that tells of posts and replies that were held.
+func (l *lane) digestOf(all []Record) Record {
+	last := all[len(all)-1]
+	r := Record{Act: tocsin.Digest, Event: last.Event, Rendered: l.looked, Since: last.Since, For: last.For}
+	for _, h := range all {
+		if r.Lists = union(r.Lists, h.Lists); h.Act == tocsin.Reply {
+			r.News = append(r.News, h.From)
+		} else {
+			r.Events = append(r.Events, h.Event)
+		}
 	}
-	r.Delivery = deliveryID(Held, fmt.Sprintf("%d-%d", r.Events[0], last.Event), l.dest.Name)
+	r.Delivery = deliveryID(Held, fmt.Sprintf("%d-%d", all[0].Event, last.Event), l.dest.Name)
 	return r
 }
 
@@ -211,16 +216,30 @@ func (l *lane) drop(delivery string) {
 // release applies the end of a digest of what was held: each alert in it was told
 // of, and has no message of its own.
 func (l *lane) release(r Record) {
-	in := make(map[uint64]bool, len(r.Events))
-	for _, e := range r.Events {
-		in[e] = true
-	}
+	posts, replies := setOf(r.Events), setOf(r.News)
 	for id, h := range l.held {
-		if h.Act == tocsin.Post && in[h.Event] {
+		switch {
+		case h.Act == tocsin.Post && posts[h.Event]:
 			l.drop(id)
-			l.msgs[h.Alert] = &message{parked: true}
+			l.msgs[h.Alert] = &message{parked: true, digested: true, told: max(r.Rendered, r.Event)}
+		case h.Act == tocsin.Reply && replies[h.From]:
+			l.drop(id)
+			m := l.msgs[h.Alert]
+			if m == nil { // that digest was before what we have read
+				m = &message{parked: true, digested: true}
+				l.msgs[h.Alert] = m
+			}
+			l.answered(m, Record{Kind: r.Kind, Alert: h.Alert, Event: r.Rendered, At: r.At})
 		}
 	}
+}
+
+func setOf(seqs []uint64) map[uint64]bool {
+	out := make(map[uint64]bool, len(seqs))
+	for _, seq := range seqs {
+		out[seq] = true
+	}
+	return out
 }
 
 // heldSummary is what the digest of what was held says.
@@ -237,7 +256,34 @@ func (l *lane) heldSummary(ctx context.Context, r Record) (tocsin.Summary, error
 		}
 		s.Newest = append(s.Newest, a)
 	}
+	s.Changes = len(r.News)
+	for _, seq := range slices.Backward(r.News[max(0, len(r.News)-newestInSummary):]) {
+		c, err := l.changed(ctx, seq, r.Rendered)
+		if err != nil {
+			return s, err
+		}
+		s.Changed = append(s.Changed, c)
+	}
 	return s, nil
+}
+
+// changed is what happened to an alert, from one event to another, that people must
+// not miss.
+func (l *lane) changed(ctx context.Context, from, to uint64) (c tocsin.Changed, err error) {
+	ev, err := l.event(ctx, from)
+	if err != nil {
+		return c, err
+	}
+	if c.Alert, _, err = l.alert(ctx, ev.Alert); err != nil {
+		return c, err
+	}
+	evs, err := l.news(ctx, ev.Alert, from, to)
+	for _, ev := range evs {
+		if _, loud := l.tells(ev.Event); loud {
+			c.News = append(c.News, ev.news())
+		}
+	}
+	return c, err
 }
 
 // holding is the LEDGER sequence of the first record that is held, 0 if none is.

@@ -69,7 +69,7 @@ func (l *lane) skipHeld(ctx context.Context, h held, why string) error {
 func (l *lane) adopt(r Record) {
 	m := message{was: r.Other, ref: r.Ref, parked: r.Ref == "", rendered: r.Rendered, told: r.Event}
 	if younger := l.msgs[r.Other]; younger != nil {
-		m.parked = younger.parked
+		m.parked, m.digested = younger.parked, younger.digested
 		m.changed, m.replied = younger.changed, younger.replied
 		delete(l.dirty, r.Other)
 	}

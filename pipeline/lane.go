@@ -71,6 +71,7 @@ type message struct {
 	rendered uint64    // the alert's event that it shows
 	changed  time.Time // when it was last sent or edited
 	parked   bool      // there is nothing to edit: it was not delivered, or is gone
+	digested bool      // a digest told of it, up to told
 	retry    *Record   // the edit that failed and is due again
 	told     uint64    // the alert's last event that it shows or a reply tells of
 	replied  time.Time // when the post or the last reply was sent

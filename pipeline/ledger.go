@@ -55,18 +55,29 @@ type Record struct {
 	Other string `json:"other,omitempty"` // Joined: the alert that the message was of
 
 	Lists   []string  `json:"lists,omitempty"`   // Held: the watchlists whose subscriptions hold it; of a digest with Events, all of them
-	Events  []uint64  `json:"events,omitempty"`  // of a digest that tells of what was held: the Event of each
+	Events  []uint64  `json:"events,omitempty"`  // of a digest that tells of what was held: the Event of each post
+	News    []uint64  `json:"news,omitempty"`    // of such a digest: the From of each reply that it tells, up to Rendered, in its stead
 	Holding uint64    `json:"holding,omitempty"` // the LEDGER sequence of the first record that is Held; 0 if none is
-	For     string    `json:"for,omitempty"`     // Held, and of a digest with Events: what held it, see forMute; "" was a mute
+	For     string    `json:"for,omitempty"`     // Held, and of a digest of what was held: what held it, see forMute; "" was a mute
 	Came    time.Time `json:"came,omitzero"`     // Held: the first digest after this tells of it
 }
 
+// ofHeld reports whether the record is of a digest that tells of what was held.
+func (r Record) ofHeld() bool { return len(r.Events)+len(r.News) > 0 }
+
+// ofDigested reports whether the record is of a reply about what a digest told of:
+// there is no message that it could answer.
+func (r Record) ofDigested() bool { return r.Act == tocsin.Reply && r.Root && r.Under == "" }
+
 // format is the oldest format whose readers understand the record: older ones
-// would forget what is held, tell at once what waits for a digest, and take a reply
-// for an edit.
+// would forget what is held, tell at once what waits for a digest, take a reply
+// for an edit, and a digest that tells what changed for a first reading.
 func (r Record) format() int {
-	if r.For == forDigest || r.For == forAway {
+	switch {
+	case len(r.News) > 0, r.Act == tocsin.Reply && !r.Came.IsZero():
 		return tocsin.Format
+	case r.For == forDigest, r.For == forAway:
+		return thirdFormat
 	}
 	if r.Kind == Held || r.Events != nil || r.Holding != 0 || r.Act == tocsin.Reply || r.Kind == Joined {
 		return 2

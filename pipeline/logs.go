@@ -232,6 +232,10 @@ func (l *Logs) read(ctx context.Context, stream, subject string, from uint64) it
 // [tocsin.Format].
 const firstFormat = 1
 
+// thirdFormat is that of events with a sketch, of what a plan holds, and of all else
+// that only readers of the third format take for what it is.
+const thirdFormat = 3
+
 // decode reads a stored record. A record of a newer format is an error: what a
 // newer tocsin wrote must not be misread.
 func decode[T any](data []byte) (T, error) {

@@ -20,6 +20,7 @@ const (
 	forMute   = "mute"
 	forQuiet  = "quiet"
 	forDigest = "digest"
+	forLifted = "lifted" // a digest that the subscription has no longer
 )
 
 // A plan is when a subscription sends.

@@ -87,7 +87,7 @@ func (l *lane) final(r Record) {
 	switch {
 	case r.Act == tocsin.Post && r.Kind == Skipped:
 		return // another message tells of it
-	case len(r.Events) > 0:
+	case r.ofHeld():
 		l.release(r)
 		return
 	case r.Act == tocsin.Digest:
@@ -96,7 +96,7 @@ func (l *lane) final(r Record) {
 	}
 	m := l.msgs[r.Alert]
 	if m == nil {
-		m = &message{}
+		m = &message{parked: r.ofDigested(), digested: r.ofDigested()}
 		l.msgs[r.Alert] = m
 	}
 	if r.Act == tocsin.Reply {
@@ -158,8 +158,9 @@ func (l *lane) reload(ctx context.Context) error {
 	return nil
 }
 
-// recall reads, once, the ledger before l.oldest: an alert may get a copy, and a
-// parked delivery be asked for, long after it was first sent.
+// recall reads, once, the ledger from before l.oldest: an alert may get a copy, and a
+// parked delivery be asked for, long after it was first sent. It reads to the end,
+// for a digest tells of what was held long before.
 func (l *lane) recall(ctx context.Context) error {
 	if l.recalled || l.oldest <= 1 {
 		return nil
@@ -169,7 +170,7 @@ func (l *lane) recall(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if m.Sequence >= l.oldest {
+		if m.Sequence > l.seq {
 			break
 		}
 		r, err := decode[Record](m.Data)

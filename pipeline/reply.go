@@ -39,11 +39,12 @@ func (l *lane) tells(ev Event) (tell, loud bool) {
 	return false, false
 }
 
-// owe notes what is to be told beneath the message m. One that was never sent is
-// not answered: when it is, it shows everything.
+// owe notes what is to be told beneath the message m, or by itself where a digest
+// told of the alert and people must not miss it. A message that was never sent is not
+// answered: when it is, it shows everything.
 func (l *lane) owe(ev posted, m *message) {
 	tell, loud := l.tells(ev.Event)
-	if !tell || m.ref == "" || ev.seq <= m.told || ev.Kind == Merged && l.goesOn(ev, m) {
+	if !tell || m.ref == "" && !(m.digested && loud) || ev.seq <= m.told || ev.Kind == Merged && l.goesOn(ev, m) {
 		return
 	}
 	os := l.owing[ev.Alert]
@@ -112,8 +113,18 @@ func (l *lane) replyNow(ctx context.Context, alert string) (*job, error) {
 		return nil, err
 	}
 	lists := l.book.matched(alert, last, l.view.subscribed(l.dest.Name, last))
-	if l.unlessHeld(tocsin.Reply, lists) != Held {
+	as := tocsin.Reply
+	if l.msgs[alert].digested { // digests go on to tell of it
+		as = tocsin.Post
+	}
+	if l.unlessHeld(as, lists) != Held {
 		return j, nil
+	}
+	if as == tocsin.Post {
+		var err error
+		if j.rec.Came, err = l.came(ctx, os[0].seq); err != nil {
+			return nil, err
+		}
 	}
 	return nil, l.holdReply(ctx, *j, lists)
 }
@@ -133,9 +144,9 @@ func (l *lane) heldFrom(alert string) uint64 {
 func (l *lane) holdReply(ctx context.Context, j job, lists []string) error {
 	r := j.rec
 	if r.Delivery == "" {
-		r = Record{Act: j.act, Alert: j.alert, Event: j.from, From: j.from, Delivery: l.deliveryID(j)}
+		r.Act, r.Alert, r.Event, r.From, r.Delivery = j.act, j.alert, j.from, j.from, l.deliveryID(j)
 	}
-	r.Kind, r.Lists = Held, lists
+	r.Kind, r.Lists, r.For = Held, lists, l.view.free(l.dest.Name, lists, r.Came, time.Now()).what
 	if h, ok := l.held[r.Delivery]; ok {
 		r.Lists = union(h.Lists, lists)
 		if len(r.Lists) == len(h.Lists) {
@@ -188,6 +199,14 @@ func (l *lane) news(ctx context.Context, alert string, from, to uint64) ([]poste
 	return slices.DeleteFunc(evs, func(ev posted) bool { tell, _ := l.tells(ev.Event); return !tell }), nil
 }
 
+func (ev Event) news() tocsin.News {
+	n := tocsin.News{Kind: ev.Kind, At: ev.At, Copy: ev.Copy, Changes: ev.Changes, Material: ev.Material, Other: ev.Other}
+	if ev.Kind != Copied { // why an item is a copy stands with the copy
+		n.Why = ev.Reason
+	}
+	return n
+}
+
 // reply completes a delivery that answers a message.
 func (l *lane) reply(ctx context.Context, r *Record, d *tocsin.Delivery) error {
 	evs, err := l.news(ctx, r.Alert, r.From, r.Event)
@@ -195,11 +214,7 @@ func (l *lane) reply(ctx context.Context, r *Record, d *tocsin.Delivery) error {
 		return err
 	}
 	for _, ev := range evs {
-		n := tocsin.News{Kind: ev.Kind, At: ev.At, Copy: ev.Copy, Changes: ev.Changes, Material: ev.Material, Other: ev.Other}
-		if ev.Kind != Copied { // why an item is a copy stands with the copy
-			n.Why = ev.Reason
-		}
-		d.News = append(d.News, n)
+		d.News = append(d.News, ev.news())
 		r.Seen = ev.At // the item may have been seen long before
 	}
 	if m := l.msgs[r.Alert]; m != nil {
@@ -214,7 +229,7 @@ func (l *lane) reply(ctx context.Context, r *Record, d *tocsin.Delivery) error {
 			return err
 		}
 	}
-	if !r.Root {
+	if r.Root = r.Root || r.Under == ""; !r.Root {
 		d.Ref = r.Under
 	}
 	return nil
@@ -238,7 +253,7 @@ func (l *lane) postponeReply(r Record) {
 	l.drop(r.Delivery)
 	m := l.msgs[r.Alert]
 	if m == nil { // it was posted before what we have read
-		m = &message{told: r.From - 1}
+		m = &message{told: r.From - 1, parked: r.ofDigested(), digested: r.ofDigested()}
 		l.msgs[r.Alert] = m
 	}
 	m.ref, m.reply = cmp.Or(m.ref, r.Under), &r

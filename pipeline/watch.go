@@ -69,7 +69,7 @@ func (w Watched) format() int {
 		return 2
 	}
 	if w.Subscription != nil && !samePlan(*w.Subscription, tocsin.Subscription{}) || w.Destination != nil && w.Destination.Workspace != "" {
-		return tocsin.Format // an earlier tocsin would send more, or elsewhere
+		return thirdFormat // an earlier tocsin would send more, or elsewhere
 	}
 	return firstFormat
 }

@@ -23,6 +23,11 @@ func (l *lane) shown(d tocsin.Delivery) tocsin.Delivery {
 		newest[i] = Visible(newest[i], sees)
 	}
 	d.Summary.Newest = newest
+	changed := slices.Clone(d.Summary.Changed)
+	for i := range changed {
+		changed[i].Alert = Visible(changed[i].Alert, sees)
+	}
+	d.Summary.Changed = changed
 	return d
 }
 

@@ -31,6 +31,8 @@ type crashLogs struct {
 	deliveries []pipeline.Delivered
 	place      map[int]int      // statement -> its alert's among all
 	digests    map[string][]int // delivery -> the statements that it tells of
+	changes    []change         // of alerts, in order
+	alertAt    map[uint64]string
 }
 
 func (w *world) readLogs() *crashLogs {
@@ -42,6 +44,9 @@ func (w *world) readLogs() *crashLogs {
 		w.t.Fatal(err)
 	}
 	if a.deliveries, err = l.Deliveries(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := a.readChanges(context.Background(), b); err != nil {
 		w.t.Fatal(err)
 	}
 	of := map[string]int{} // by alert
@@ -87,7 +92,7 @@ func statementNamed(text string) int {
 
 // rootOf is the statement whose message m is, 0 for any other.
 func rootOf(m notifiertest.Message) int {
-	if m.Thread != "" || digestOf(m.Text) > 0 {
+	if m.Thread != "" || digestOf(m.Text) > 0 || alone(m) {
 		return 0
 	}
 	return statementNamed(m.Text)
@@ -108,7 +113,7 @@ func (w *world) waiting() int {
 	for _, m := range w.mails() {
 		if c := digestOf(m.Header.Get("Subject")); c > 0 {
 			n += c
-		} else if k := statementNamed(m.Header.Get("Subject")); k != 0 && m.Header.Get("In-Reply-To") == "" {
+		} else if k := statementNamed(m.Header.Get("Subject")); k != 0 && m.Header.Get("In-Reply-To") == "" && !aMailAlone(m) {
 			told[fmt.Sprint("mail ", k)] = true
 		}
 	}
@@ -148,7 +153,7 @@ func (a *crashLogs) tells(root int, delivery, text string) (ks []int, wrong int)
 // faults compares what was published with what arrived.
 func (w *world) faults(a *crashLogs) (f faults) {
 	slack, mail := map[int]int{}, map[int]int{}
-	w.noted = nil
+	w.noted, w.told = nil, 0
 	for i := range channels {
 		last := -1
 		for _, m := range w.slack.Messages(channelID(i)) {
@@ -167,7 +172,7 @@ func (w *world) faults(a *crashLogs) (f faults) {
 	for _, m := range w.mails() {
 		subject := m.Header.Get("Subject")
 		root := statementNamed(subject)
-		if digestOf(subject) > 0 || m.Header.Get("In-Reply-To") != "" {
+		if digestOf(subject) > 0 || m.Header.Get("In-Reply-To") != "" || aMailAlone(m) {
 			root = 0
 		}
 		delivery, _, _ := strings.Cut(strings.Trim(m.ID(), "<>"), "@")
@@ -187,8 +192,9 @@ func (w *world) faults(a *crashLogs) (f faults) {
 	w.mu.Unlock()
 	untold, toldTwice := w.replies(a)
 	unmade, madeTwice, unshown := w.acknowledged(a)
-	f.Lost += untold + unmade
-	f.Twice += toldTwice + madeTwice
+	unchanged, changedTwice := w.changed(a)
+	f.Lost += untold + unmade + unchanged
+	f.Twice += toldTwice + madeTwice + changedTwice
 	f.Unshown, f.Decided = unshown, w.decidedTwice(a)
 	return f
 }

@@ -33,7 +33,7 @@ func (w *world) grown() map[int]grown {
 	for _, q := range w.slack.Requests("chat.postMessage") {
 		text := q.Form.Get("text")
 		k := statementNamed(text)
-		if k == 0 || digestOf(text) > 0 || !q.Applied || q.Form.Get("thread_ts") != "" {
+		if k == 0 || digestOf(text) > 0 || !q.Applied || q.Form.Get("thread_ts") != "" || byItself.MatchString(text) {
 			continue
 		}
 		g := out[k]

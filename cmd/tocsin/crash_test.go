@@ -211,7 +211,7 @@ func (w *world) report(a *crashLogs, f faults) {
 		"kills": w.lives, "statements": len(w.channelOf), "copies": w.copies, "revisions": w.revisions, "replies": w.answers(),
 		"presses": w.pressed.all, "presses_answered": w.pressed.taken, "presses_undone": w.pressed.undone, "presses_when_taken": w.pressed.late,
 		"acknowledged": len(w.presses), "mutes": w.pressed.mutes, "other_buttons": w.pressed.others,
-		"digests_slack": slack, "digests_mail": mail, "told_in_digests": a.inDigests(), "slack_calls": len(w.slack.Requests("")),
+		"digests_slack": slack, "digests_mail": mail, "told_in_digests": a.inDigests(), "changed_after_digests": w.told, "slack_calls": len(w.slack.Requests("")),
 		"looks": w.looks, "between_intent_and_sent": w.inIntent, "between_items_and_alerts": w.inItems,
 		"lost": f.Lost, "twice": f.Twice, "second_message_ids": f.IDs, "out_of_order": f.Order, "decided_twice": f.Decided,
 		"miscounted": f.Miscounted, "cards_wrong": f.Unshown, "resumed_p50_ms": p50.Milliseconds(), "resumed_max_ms": most.Milliseconds(),

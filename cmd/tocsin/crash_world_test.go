@@ -63,6 +63,7 @@ type world struct {
 	pressed   pressCount
 
 	noted []string // what the last faults were
+	told  int      // changes of alerts after a digest told of them
 
 	lives, looks, inIntent, inItems int
 	resumed                         []time.Duration

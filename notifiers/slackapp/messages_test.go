@@ -123,6 +123,8 @@ func deliverEach(r *rig) {
 	deliver(tocsin.Delivery{Kind: tocsin.Digest, Summary: s})
 	s.Muted = true
 	deliver(tocsin.Delivery{Kind: tocsin.Digest, Summary: s})
+	s.Held, s.Changes, s.Changed = "digest", 9, []tocsin.Changed{{Alert: grown, News: news}}
+	deliver(tocsin.Delivery{Kind: tocsin.Digest, Summary: s})
 	notice := deliver(tocsin.Delivery{Kind: tocsin.Notice, Text: "2 troubles:\n- fr.example does not answer"})
 	deliver(tocsin.Delivery{Kind: tocsin.Update, Text: "all is well", Ref: notice})
 }
