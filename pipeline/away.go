@@ -73,6 +73,6 @@ func (l *lane) holdAway(ctx context.Context, ev posted, act string, lists []stri
 		}
 		r, lists = h.Record, all
 	}
-	r.Kind, r.Lists, r.For = Held, slices.Clone(lists), forAway
+	r.Kind, r.Lists, r.For, r.Why = Held, slices.Clone(lists), forAway, l.away.Why
 	return l.record(ctx, r)
 }

@@ -63,6 +63,7 @@ watchlists: {other: {query: embargo}}
 	d.acknowledges()
 	site.publish(statementIn("japan", 1))
 	await(t, "a copy edits the card", func() bool { return strings.Contains(d.card().Text, "Ministry of japan") })
+	await(t, "it is told in the thread", func() bool { return d.card().ReplyCount == 1 && d.thread() })
 
 	var sent []string
 	for _, c := range wire.said("") {
@@ -154,7 +155,9 @@ func (d *workplace) makesWatchlist() {
 	fill("block_actions")
 	await(d.t, "the form shows what the query finds", func() bool { return d.shows("views.update", "would have sent") })
 	fill("view_submission")
-	await(d.t, "the form says that it is saved", func() bool { return d.shows("views.update", "Saved as") })
+	await(d.t, "the form says that it is saved", func() bool {
+		return slices.ContainsFunc(d.heard(), func(s string) bool { return strings.Contains(s, `"update"`) && strings.Contains(s, "Saved as") })
+	})
 
 	again := d.click("", "tocsin_new", "-") // a trigger opens one form
 	again["trigger_id"] = trigger
@@ -192,6 +195,16 @@ func (d *workplace) acknowledges() {
 	if d.card().ReplyCount != 0 {
 		d.t.Errorf("the card has %d replies, want none", d.card().ReplyCount)
 	}
+}
+
+// thread reports whether the copy is told beneath the card, under a delivery's name.
+func (d *workplace) thread() bool {
+	d.t.Helper()
+	var got struct{ Messages []postedMessage }
+	d.ask(d.t, "conversations.replies", url.Values{"channel": {d.room}, "ts": {d.card().TS}, "include_all_metadata": {"true"}}, &got)
+	return slices.ContainsFunc(got.Messages, func(m postedMessage) bool {
+		return strings.Contains(m.Text, "also published by Ministry of japan") && m.Metadata.EventType == "tocsin_delivery"
+	})
 }
 
 type button struct {
