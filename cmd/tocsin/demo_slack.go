@@ -135,5 +135,7 @@ var demoScenes = []scene{
 	{"Bob takes it in hand with a click; all see who and when, on the message.", (*conversation).isAcknowledged},
 	{"Ann mutes the watchlist. A further statement is held, and comes when she lifts the mute.", (*conversation).mutes},
 	{"Ann asks why the first alert came. (/tocsin why ADDRESS tells it stage by stage.)", (*conversation).asksWhy},
+	{"She narrows her watchlist in a form. What it would have sent shows while she writes.", (*conversation).edits},
+	{"The app's home says what the workspace gets, and how the sources are.", (*conversation).seesHome},
 	{"Ann unsubscribes the channel.", (*conversation).unsubscribes},
 }

@@ -25,6 +25,7 @@ type conversation struct {
 	said  int                  // commands and clicks so far
 	root  notifiertest.Message // the first alert
 	list  string               // Ann's watchlist
+	form  *form                // what Ann has before her; nil is the channel
 }
 
 // wait waits until something is seen, and prints all that comes meanwhile.
@@ -50,17 +51,27 @@ func (v *conversation) publish(step int) error {
 
 // says gives a command and waits for the answer, which has to hold parts.
 func (v *conversation) says(user, text string, parts ...string) error {
-	v.told.line("#desk  %s: /tocsin %s", v.told.people[user], text)
-	v.said++
-	name := fmt.Sprint("said-", v.said)
-	ack, ok := v.slack.Emit("slash_commands", v.slack.Slash(name, user, demoDesk, text), false)
-	if !ok {
-		return fmt.Errorf("demo: missing: an acknowledgement of /tocsin %s", text)
-	}
-	if ack != nil {
+	name, ack, err := v.gives(user, text)
+	switch {
+	case err != nil:
+		return err
+	case ack != nil:
 		return v.told.told(user, ack, parts...)
 	}
 	return v.answered(user, name, "/tocsin "+text, parts...)
+}
+
+// gives gives a command, whose answer is found by its name if it is not acknowledged
+// with one.
+func (v *conversation) gives(user, text string) (name string, ack any, err error) {
+	v.told.line("#desk  %s: /tocsin %s", v.told.people[user], text)
+	v.said++
+	name = fmt.Sprint("said-", v.said)
+	ack, ok := v.slack.Emit("slash_commands", v.slack.Slash(name, user, demoDesk, text), false)
+	if !ok {
+		return name, nil, fmt.Errorf("demo: missing: an acknowledgement of /tocsin %s", text)
+	}
+	return name, ack, nil
 }
 
 // presses clicks a button of a message, or of an answer where ts is "".
@@ -278,7 +289,7 @@ func (v *conversation) unsubscribes() error {
 // yourTurn takes commands, and the labels of buttons that were shown last, until there
 // are no more.
 func (v *conversation) yourTurn(in io.Reader) error {
-	v.told.line("Your turn, as Ann in #desk: help, list, subscribe …; the label of a button of the last answer presses it; Ctrl-C ends.")
+	v.told.line("Your turn, as Ann in #desk: help, list, subscribe …, and home for the app's home; the label of a button of the last answer presses it. In a form: query: words, options: words, save, cancel. Ctrl-C ends.")
 	lines, ended := make(chan string), make(chan struct{})
 	go func() { // ends with the process, if not before
 		defer close(ended)
@@ -310,12 +321,20 @@ func (v *conversation) yourTurn(in io.Reader) error {
 
 // take does what a person typed.
 func (v *conversation) take(text string) error {
+	if v.form != nil {
+		return v.takeInForm(text)
+	}
 	b, ok := v.told.button(text)
-	switch verb, _, _ := strings.Cut(text, " "); {
-	case verb == "new" || verb == "edit" || b.Label == "Edit first":
-		return errors.New("a form opens here in Slack, which this demonstration does not draw")
+	verb, _, _ := strings.Cut(text, " ")
+	switch {
 	case text == "":
 		return nil
+	case text == "home":
+		return v.opensHome()
+	case b.Label == "Edit first":
+		return v.opens(func() error { _, err := v.presses(demoAnn, "", b); return err })
+	case verb == "new" || verb == "edit" && text != verb:
+		return v.opens(func() error { return v.told.answer(v.gives(demoAnn, text)) })
 	case !ok:
 		return v.says(demoAnn, text)
 	}
@@ -324,4 +343,21 @@ func (v *conversation) take(text string) error {
 		return err
 	}
 	return v.answered(demoAnn, name, "the click on "+strconv.Quote(b.Label))
+}
+
+// takeInForm does what a person typed before a form: a field and what to write there,
+// or one of the form's buttons.
+func (v *conversation) takeInForm(text string) error {
+	label, words, field := strings.Cut(text, ":")
+	switch {
+	case strings.EqualFold(text, "save"):
+		return v.saves()
+	case strings.EqualFold(text, "cancel"):
+		v.form = nil
+		v.told.line("the form is gone, and nothing was changed")
+		return nil
+	case field:
+		return v.writes(strings.TrimSpace(label), strings.TrimSpace(words))
+	}
+	return errors.New("a form is open: query: words, options: words, save or cancel")
 }

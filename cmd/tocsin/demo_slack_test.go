@@ -49,6 +49,8 @@ var conversationOrder = []string{
 	"Bob presses [Acknowledge]", "+ acknowledged by ",
 	"/tocsin mute ballistic-missile 2h", "is muted here", "/tocsin resume", "bans the export",
 	"Ann presses [Why]", "watchlist *ballistic-missile*",
+	"a form opens before Ann:", "── Edit a watchlist ──", `Query: "ballistic missile*"`, "[Save]", "Ann writes into Query:", "+ · ⚠", "would have sent *2* statements", "drops 2", "the form says:", "Saved as *ballistic-missile*",
+	"Ann opens the app's home:", "8 sources healthy", "#desk *ballistic-missile*", "[Mute for 2 hours] [Edit]",
 	"/tocsin unsubscribe", "no further alerts", "all of it came as it had to",
 }
 

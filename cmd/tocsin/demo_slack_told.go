@@ -132,6 +132,14 @@ func (t *transcript) told(user string, answer any, parts ...string) error {
 	return nil
 }
 
+// answer prints what a command that opens a form is answered with where it opens none.
+func (t *transcript) answer(_ string, ack any, err error) error {
+	if err == nil && ack != nil {
+		return t.told(demoAnn, ack)
+	}
+	return err
+}
+
 // button is one of the last answer.
 func (t *transcript) button(label string) (pressable, bool) {
 	i := slices.IndexFunc(t.last, func(b pressable) bool { return strings.EqualFold(b.Label, label) })
