@@ -194,12 +194,16 @@ func (l *lane) step(ctx context.Context) error {
 	if due.IsZero() || due.After(stale) {
 		due = stale
 	}
+	unheld := l.unheld
+	if moved == nil { // what is held was not looked at: something goes before it
+		unheld = nil
+	}
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-moved:
-	case <-l.unheld:
+	case <-unheld:
 	case <-l.wake:
 		return l.reload(ctx)
 	case <-timer.C:
