@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -34,5 +36,65 @@ func TestLaneSleepsWhileAPostWaitsAndWATCHMoves(t *testing.T) {
 		if got := r.desk.received(); len(got) == 0 || got[0] != "cod" {
 			t.Errorf("the channel got %q", got)
 		}
+	})
+}
+
+func (r *rig) wantNews(want ...string) {
+	r.t.Helper()
+	if got := r.desk.news(); !slices.Equal(got, want) {
+		r.t.Errorf("the channel got\n%q, want\n%q", got, want)
+	}
+}
+
+func TestDigestLeavesOutWhatWasMergedWhileNobodyRan(t *testing.T) {
+	for _, sent := range []bool{false, true} {
+		t.Run(fmt.Sprint("the younger was sent ", sent), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := weapons(true)
+				p.Subscriptions[0].Digest, p.Subscriptions[1].Digest = "hourly", "hourly"
+				if sent {
+					p.Subscriptions[0].Digest = ""
+				}
+				r := newRig(t, t.TempDir(), p)
+				defer r.close()
+				threaded(r.desk)
+				half()
+				r.run()
+				r.oldAndYoung()
+				r.put(item("fr", "other", "other", "artillery"))
+				time.Sleep(time.Minute)
+				r.stop()
+				r.merge()
+				time.Sleep(time.Hour)
+				r.run()
+				time.Sleep(time.Minute)
+				want := []string{"digest 2 0"}
+				if sent {
+					want = []string{"post young", "digest 1 0"}
+				}
+				r.wantNews(want...)
+			})
+		})
+	}
+}
+
+func TestDigestCountsTwoAlertsThatWereMergedWhileNobodyRanOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), planned(tocsin.Subscription{Digest: "hourly"}))
+		defer r.close()
+		threaded(r.desk)
+		half()
+		r.run()
+		for _, title := range []string{"old", "young", "other"} {
+			r.put(item("fr", title, title, "On missiles."))
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		r.stop()
+		r.merge()
+		time.Sleep(time.Hour)
+		r.run()
+		time.Sleep(time.Minute)
+		r.wantNews("digest 2 0")
 	})
 }

@@ -248,6 +248,10 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 	if j != nil || err != nil {
 		return j, time.Time{}, nil, err
 	}
+	digest = slices.DeleteFunc(digest, func(r Record) bool { // what was joined with others just now
+		_, ok := l.held[r.Delivery]
+		return !ok
+	})
 	switch {
 	case more, l.unheld == nil && len(l.held) > 0: // something was held just now: see when that ends
 		return nil, time.Now(), moved, nil
