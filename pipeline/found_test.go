@@ -98,3 +98,25 @@ func TestDigestCountsTwoAlertsThatWereMergedWhileNobodyRanOnce(t *testing.T) {
 		r.wantNews("digest 2 0")
 	})
 }
+
+func TestChangeThatIsHeldKeepsItsDigestWhenAnotherWatchlistMatches(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		plan := tocsin.Subscription{Digest: "daily 08:00", Quiet: "07:00-10:00"}
+		r := newRig(t, t.TempDir(), fishToo(plan, plan))
+		defer r.close()
+		threaded(r.desk)
+		until(time.Now().UTC().Truncate(day).Add(day + 6*time.Hour))
+		r.run()
+		r.tell("news", 1)
+		until(time.Now().UTC().Truncate(day).Add(12 * time.Hour))
+		want := []string{"digest 1 0"}
+		r.wantNews(want...)
+		r.revise(idOf("fr", "news0"), 2, true)
+		until(time.Now().UTC().Truncate(day).Add(day + 9*time.Hour)) // due, and held by quiet hours
+		c := must(r.logs.page(t.Context(), idOf("fr", "news0"))).alert.First()
+		c.Rev, c.Seen = 3, time.Now().UTC()
+		r.event(Event{Kind: Revised, Alert: idOf("fr", "news0"), Copy: c, Material: true, Reason: "now of cod", Matches: []tocsin.Match{{Watchlist: "fish"}}})
+		time.Sleep(3 * time.Hour)
+		r.wantNews(append(want, "digest 0 1: news0 revised: news0 revised")...)
+	})
+}

@@ -146,14 +146,15 @@ func (l *lane) holdReply(ctx context.Context, j job, lists []string) error {
 	if r.Delivery == "" {
 		r.Act, r.Alert, r.Event, r.From, r.Delivery = j.act, j.alert, j.from, j.from, l.deliveryID(j)
 	}
-	r.Kind, r.Lists, r.For = Held, lists, l.view.free(l.dest.Name, lists, r.Came, time.Now()).what
 	if h, ok := l.held[r.Delivery]; ok {
-		r.Lists = union(h.Lists, lists)
-		if len(r.Lists) == len(h.Lists) {
+		all := union(h.Lists, lists)
+		if len(all) == len(h.Lists) {
 			delete(l.owing, j.alert)
 			return nil
 		}
+		r, lists = h.Record, all
 	}
+	r.Kind, r.Lists, r.For = Held, lists, l.view.free(l.dest.Name, lists, r.Came, time.Now()).what
 	delete(l.owing, j.alert) // or the record would say that it is not settled
 	if err := l.record(ctx, r); err != nil {
 		return err
