@@ -120,3 +120,39 @@ func TestChangeThatIsHeldKeepsItsDigestWhenAnotherWatchlistMatches(t *testing.T)
 		r.wantNews(append(want, "digest 0 1: news0 revised: news0 revised")...)
 	})
 }
+
+func TestChangeWaitsForTheDigestAlthoughAFilteredSubscriptionMatches(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), fishToo(tocsin.Subscription{Digest: "hourly"}, tocsin.Subscription{MinCopies: 5}))
+		defer r.close()
+		threaded(r.desk)
+		half()
+		r.run()
+		r.put(item("fr", "news0", "news0", "On missiles and cod."))
+		time.Sleep(time.Hour)
+		want := []string{"digest 1 0"}
+		r.wantNews(want...)
+		r.revise(idOf("fr", "news0"), 2, true)
+		time.Sleep(time.Minute)
+		r.wantNews(want...)
+		time.Sleep(time.Hour)
+		r.wantNews(append(want, "digest 0 1: news0 revised")...)
+	})
+}
+
+func TestChangeIsHeldByTheMuteAlthoughAFilteredSubscriptionMatches(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), fishToo(tocsin.Subscription{}, tocsin.Subscription{MinCopies: 5}))
+		defer r.close()
+		threaded(r.desk)
+		r.run()
+		r.put(item("fr", "news0", "news0", "On missiles and cod."))
+		time.Sleep(time.Minute)
+		r.mute(time.Hour)
+		r.revise(idOf("fr", "news0"), 2, true)
+		time.Sleep(time.Minute)
+		r.wantNews("post news0")
+		time.Sleep(2 * time.Hour)
+		r.wantNews("post news0", "reply news0 aloud: revised")
+	})
+}

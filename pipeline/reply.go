@@ -113,6 +113,9 @@ func (l *lane) replyNow(ctx context.Context, alert string) (*job, error) {
 		return nil, err
 	}
 	lists := l.book.matched(alert, last, l.view.subscribed(l.dest.Name, last))
+	if wanted := l.wanted(alert, last, lists); len(wanted) > 0 { // it did not come by the others
+		lists = wanted
+	}
 	as := tocsin.Reply
 	if l.msgs[alert].digested { // digests go on to tell of it
 		as = tocsin.Post
