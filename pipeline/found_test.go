@@ -156,3 +156,39 @@ func TestChangeIsHeldByTheMuteAlthoughAFilteredSubscriptionMatches(t *testing.T)
 		r.wantNews("post news0", "reply news0 aloud: revised")
 	})
 }
+
+func TestDeliveriesSayThatADigestToldAReplyThatHadFailed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		r.cfg.Log = quiet
+		threaded(r.desk)
+		r.run()
+		r.mute(time.Hour)
+		r.tell("news", 7)
+		time.Sleep(2 * time.Hour)
+		r.desk.set(func(int, tocsin.Delivery) (bool, error) { return false, &tocsin.Outcome{Verdict: tocsin.Retry} })
+		for rev := range 3 {
+			r.revise(idOf("fr", "news0"), rev+2, true)
+		}
+		time.Sleep(time.Minute)
+		r.stop()
+		r.desk.set(func(n int, d tocsin.Delivery) (bool, error) {
+			if len(d.News) > 1 {
+				return false, &tocsin.Outcome{Verdict: tocsin.Retry}
+			}
+			return true, nil
+		})
+		r.run()
+		time.Sleep(5 * time.Minute)
+		r.apply(planned(tocsin.Subscription{Digest: "hourly"}))
+		r.desk.set(nil)
+		time.Sleep(2 * time.Hour)
+		r.wantNews("digest 7 0", "reply news0 aloud: revised", "digest 0 1: news0 revised: news0 revised")
+		for _, d := range must(r.logs.Deliveries(t.Context())) {
+			if d.Kind != Sent {
+				t.Errorf("%s of events %d to %d is %s, want it sent", d.Act, d.From, d.Event, d.Kind)
+			}
+		}
+	})
+}

@@ -68,7 +68,11 @@ func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {
 		}
 		out[i] = Delivered{to, r}
 		if r.Kind == Held {
-			waiting[heldKey{to, r.Event}] = i
+			event := r.Event
+			if r.Act == tocsin.Reply {
+				event = r.From
+			}
+			waiting[heldKey{to, event}] = i
 		}
 	}
 	return out, nil
