@@ -192,3 +192,35 @@ func TestDeliveriesSayThatADigestToldAReplyThatHadFailed(t *testing.T) {
 		}
 	})
 }
+
+func TestDeliveriesSayWhatAParkedDigestToldOnceItArrived(t *testing.T) {
+	for _, verdict := range []tocsin.Verdict{tocsin.Refused, tocsin.Gone} {
+		t.Run(string(verdict), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, t.TempDir(), missiles())
+				defer r.close()
+				r.cfg.Log = quiet
+				r.desk.answer = refuse(1, tocsin.Digest, tocsin.Outcome{Verdict: verdict})
+				r.run()
+				r.mute(time.Hour)
+				r.tell("held", 8)
+				time.Sleep(time.Hour)
+				for _, d := range must(r.logs.Deliveries(t.Context())) {
+					if d.Kind != Parked && verdict == tocsin.Refused {
+						t.Errorf("%s of event %d is %s, want it parked", d.Act, d.Event, d.Kind)
+					}
+					if d.Act == tocsin.Digest && verdict == tocsin.Refused {
+						r.ok(r.logs.ReplayDelivery(t.Context(), "desk", d.Delivery))
+					}
+				}
+				time.Sleep(time.Hour)
+				r.wantNews("digest 8 0")
+				for _, d := range must(r.logs.Deliveries(t.Context())) {
+					if d.Kind != Sent {
+						t.Errorf("%s of event %d is %s, want it sent", d.Act, d.Event, d.Kind)
+					}
+				}
+			})
+		})
+	}
+}
