@@ -224,3 +224,36 @@ func TestDeliveriesSayWhatAParkedDigestToldOnceItArrived(t *testing.T) {
 		})
 	}
 }
+
+func TestReplayOfADigestDelaysNoOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), planned(tocsin.Subscription{Digest: "daily 08:00"}))
+		defer r.close()
+		r.cfg.Log = quiet
+		r.desk.answer = refuse(1, tocsin.Digest, tocsin.Outcome{Verdict: tocsin.Refused})
+		until(time.Now().UTC().Truncate(day).Add(day + 6*time.Hour))
+		r.run()
+		r.tell("one", 2)
+		until(time.Now().UTC().Truncate(day).Add(10 * time.Hour))
+		r.cfg.Send = false
+		r.stop()
+		r.run()
+		r.tell("two", 1) // before the next is due
+		until(time.Now().UTC().Truncate(day).Add(day + 9*time.Hour))
+		var parked string
+		for _, d := range must(r.logs.Deliveries(t.Context())) {
+			if d.Kind == Parked {
+				parked = d.Delivery
+			}
+		}
+		r.ok(r.logs.ReplayDelivery(t.Context(), "desk", parked))
+		r.stop()
+		r.cfg.Send = true
+		r.run()
+		time.Sleep(time.Hour)
+		want := []string{"digest of 2: one1 one0", "digest of 1: two0"}
+		if got := r.desk.received(); !slices.Equal(got, want) {
+			t.Errorf("the channel got %q, want %q", got, want)
+		}
+	})
+}
