@@ -257,3 +257,24 @@ func TestReplayOfADigestDelaysNoOther(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatAMuteHeldGoesOnBehindAReplyThatIsNoLongerCalledFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		threaded(r.desk)
+		r.run()
+		r.tell("before", 2)
+		r.mute(time.Hour)
+		r.revise(idOf("fr", "before0"), 2, true)
+		r.revise(idOf("fr", "before1"), 2, true)
+		r.tell("held", 1)
+		r.stop()
+		r.desk.threads, r.desk.answers = false, false // the destination is of another kind now
+		r.run()
+		time.Sleep(2 * time.Hour)
+		if got := r.desk.received(); !slices.Equal(got, []string{"before0", "before1", "held0"}) {
+			t.Errorf("an hour after the mute the channel got %q", got)
+		}
+	})
+}

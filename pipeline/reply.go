@@ -179,7 +179,7 @@ func (l *lane) heldReply(ctx context.Context, r Record) (*job, error) {
 		return nil, err
 	}
 	if len(evs) == 0 || l.msgs[r.Alert] == nil {
-		r.Kind = Skipped
+		r.Kind, l.unheld = Skipped, nil // what else was let go is looked for at once
 		return nil, l.record(ctx, r)
 	}
 	r.Event, r.Aloud = evs[len(evs)-1].seq, false
