@@ -278,3 +278,25 @@ func TestWhatAMuteHeldGoesOnBehindAReplyThatIsNoLongerCalledFor(t *testing.T) {
 		}
 	})
 }
+
+// What a reader of the third format would take for the reply to a message that it
+// may edit.
+func TestReplyByItselfIsOfTheFourthFormat(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		threaded(r.desk)
+		r.run()
+		r.mute(time.Hour)
+		r.tell("news", 7)
+		time.Sleep(2 * time.Hour)
+		r.revise(idOf("fr", "news0"), 2, true)
+		time.Sleep(time.Minute)
+		r.wantNews("digest 7 0", "reply news0 aloud: revised")
+		for _, d := range must(r.logs.Deliveries(t.Context())) {
+			if d.Act == tocsin.Reply && d.V != 4 {
+				t.Errorf("the reply's record has format %d", d.V)
+			}
+		}
+	})
+}
