@@ -53,6 +53,7 @@ type lane struct {
 	replays   []string            // deliveries that a person wants again
 	parked    map[string]Record   // by delivery
 	held      map[string]held     // by delivery; what waits for the end of a mute or quiet hours, or for a digest
+	replyHeld map[string]string   // by alert: the delivery of the reply that is held
 	firstHold uint64              // the first seq in held; 0 if it has to be looked for
 	unheld    <-chan struct{}     // closed when WATCH moves; nil if what is held has to be looked through
 	freed     []Record            // of what is held, what nothing holds any more, when we last looked

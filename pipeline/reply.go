@@ -134,12 +134,7 @@ func (l *lane) replyNow(ctx context.Context, alert string) (*job, error) {
 
 // heldFrom is the first event of the reply for an alert that a mute holds, or 0.
 func (l *lane) heldFrom(alert string) uint64 {
-	for _, h := range l.held {
-		if h.Act == tocsin.Reply && h.Alert == alert {
-			return h.From
-		}
-	}
-	return 0
+	return l.held[l.replyHeld[alert]].From
 }
 
 // holdReply records that a reply waits for the end of a mute. What happens until
