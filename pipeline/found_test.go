@@ -322,3 +322,55 @@ func TestReplyIsFoundAmongWhatIsHeldWithoutASearch(t *testing.T) {
 		t.Error("a reply that is no longer held was found, or another not")
 	}
 }
+
+// A destination that is away answers something else than that: the delivery that
+// found it away was a post, an edit or a reply.
+func TestChannelThatWasAwayAndFailsOtherwiseIsNotTriedWithoutAPause(t *testing.T) {
+	for _, act := range []string{tocsin.Post, tocsin.Edit, tocsin.Reply} {
+		for _, verdict := range []tocsin.Verdict{tocsin.Retry, tocsin.Rate, tocsin.Refused, tocsin.NoEdit} {
+			t.Run(fmt.Sprint(act, " ", verdict), func(t *testing.T) {
+				bubble(t, func(t *testing.T) { awayAndThen(t, act, verdict) })
+			})
+		}
+	}
+}
+
+func awayAndThen(t *testing.T, act string, verdict tocsin.Verdict) {
+	r := newRig(t, t.TempDir(), missiles())
+	defer r.close()
+	r.cfg.Log = quiet
+	threaded(r.desk)
+	r.desk.edits = act == tocsin.Edit
+	r.desk.threads, r.desk.answers = !r.desk.edits, !r.desk.edits
+	r.run()
+	time.Sleep(time.Minute)
+	r.tell("before", 1)
+	time.Sleep(time.Minute)
+	r.desk.set(archived("desk"))
+	switch act {
+	case tocsin.Post:
+		r.tell("probe", 1)
+	default:
+		r.revise(idOf("fr", "before0"), 2, true)
+	}
+	time.Sleep(30 * time.Second)
+	calls := 0
+	r.desk.set(func(int, tocsin.Delivery) (bool, error) {
+		if calls++; calls > 100 {
+			return true, nil
+		}
+		return false, &tocsin.Outcome{Verdict: verdict, After: 10 * time.Second}
+	})
+	time.Sleep(2 * time.Minute)
+	r.desk.mu.Lock()
+	if calls == 0 || calls > 15 {
+		t.Errorf("%d calls in two minutes", calls)
+	}
+	r.desk.mu.Unlock()
+	r.desk.set(nil)
+	time.Sleep(time.Hour)
+	r.tell("after", 1)
+	if got := r.desk.received(); got[len(got)-1] != "after0" {
+		t.Errorf("the channel got %q", got)
+	}
+}
