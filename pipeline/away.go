@@ -34,13 +34,16 @@ func probeAfter(attempt int, age time.Duration) time.Duration {
 
 // noteAway applies what a record says of the destination.
 func (l *lane) noteAway(r Record) {
+	probe := l.away != nil && l.away.Delivery == r.Delivery
 	switch {
 	case r.Kind == Sent:
 		l.away = nil
-	case (r.Kind == Parked || r.Kind == Retried) && r.Verdict == string(tocsin.Gone):
+	case (r.Kind == Parked || r.Kind == Retried) && r.Verdict == string(tocsin.Gone), r.Kind == Retried && probe:
 		l.away = &r
+	case (r.Kind == Parked || r.Kind == Skipped) && probe: // it is there, and refuses that delivery
+		l.away = nil
 	}
-	if r.Kind == Sent || l.away != nil && l.away.Delivery == r.Delivery {
+	if r.Kind == Sent || probe || l.away != nil && l.away.Delivery == r.Delivery {
 		l.unheld = nil // what waits for the destination may go
 	}
 }

@@ -196,6 +196,9 @@ func (l *lane) digestOf(all []Record) Record {
 func (l *lane) keep(seq uint64, r Record) {
 	l.drop(r.Delivery)
 	l.held[r.Delivery] = held{seq, r}
+	if r.Act == tocsin.Reply {
+		l.replyHeld[r.Alert] = r.Delivery
+	}
 	if r.For == forFold {
 		l.folding++
 	}
@@ -209,6 +212,9 @@ func (l *lane) drop(delivery string) {
 	}
 	if h.For == forFold {
 		l.folding--
+	}
+	if h.Act == tocsin.Reply && l.replyHeld[h.Alert] == delivery {
+		delete(l.replyHeld, h.Alert)
 	}
 	delete(l.held, delivery)
 }

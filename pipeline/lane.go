@@ -53,6 +53,7 @@ type lane struct {
 	replays   []string            // deliveries that a person wants again
 	parked    map[string]Record   // by delivery
 	held      map[string]held     // by delivery; what waits for the end of a mute or quiet hours, or for a digest
+	replyHeld map[string]string   // by alert: the delivery of the reply that is held
 	firstHold uint64              // the first seq in held; 0 if it has to be looked for
 	unheld    <-chan struct{}     // closed when WATCH moves; nil if what is held has to be looked through
 	freed     []Record            // of what is held, what nothing holds any more, when we last looked
@@ -194,12 +195,16 @@ func (l *lane) step(ctx context.Context) error {
 	if due.IsZero() || due.After(stale) {
 		due = stale
 	}
+	unheld := l.unheld
+	if moved == nil { // what is held was not looked at: something goes before it
+		unheld = nil
+	}
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 	case <-moved:
-	case <-l.unheld:
+	case <-unheld:
 	case <-l.wake:
 		return l.reload(ctx)
 	case <-timer.C:
@@ -244,6 +249,10 @@ func (l *lane) next(ctx context.Context) (*job, time.Time, <-chan struct{}, erro
 	if j != nil || err != nil {
 		return j, time.Time{}, nil, err
 	}
+	digest = slices.DeleteFunc(digest, func(r Record) bool { // what was joined with others just now
+		_, ok := l.held[r.Delivery]
+		return !ok
+	})
 	switch {
 	case more, l.unheld == nil && len(l.held) > 0: // something was held just now: see when that ends
 		return nil, time.Now(), moved, nil

@@ -163,7 +163,7 @@ func (ls *lanes) start(ctx context.Context, g *errgroup.Group, d tocsin.Destinat
 func newLane(ls *lanes, d tocsin.Destination) *lane {
 	return &lane{
 		lanes: ls, dest: d, subject: ledgerSubject(d.Name), wake: make(chan struct{}, 1),
-		msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, owing: map[string][]owed{}, parked: map[string]Record{}, held: map[string]held{}, tried: map[string]Record{},
+		msgs: map[string]*message{}, told: map[uint64]bool{}, dirty: map[string]uint64{}, owing: map[string][]owed{}, parked: map[string]Record{}, held: map[string]held{}, replyHeld: map[string]string{}, tried: map[string]Record{},
 	}
 }
 

@@ -74,7 +74,7 @@ func (r Record) ofDigested() bool { return r.Act == tocsin.Reply && r.Root && r.
 // for an edit, and a digest that tells what changed for a first reading.
 func (r Record) format() int {
 	switch {
-	case len(r.News) > 0, r.Act == tocsin.Reply && !r.Came.IsZero():
+	case len(r.News) > 0, r.ofDigested(), r.Act == tocsin.Reply && !r.Came.IsZero():
 		return tocsin.Format
 	case r.For == forDigest, r.For == forAway:
 		return thirdFormat

@@ -49,7 +49,7 @@ func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {
 		to := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
 		if r.Kind == Sent || r.Kind == Parked || r.Kind == Skipped {
 			for _, event := range append(r.Events, r.News...) { // what was held went in this digest
-				if i, ok := waiting[heldKey{to, event}]; ok && out[i].Kind == Held {
+				if i, ok := waiting[heldKey{to, event}]; ok && (out[i].Kind == Held || out[i].Kind == Parked) {
 					out[i].Kind, out[i].At, out[i].Ref, out[i].Why = r.Kind, r.At, r.Ref, r.Why
 				}
 			}
@@ -68,7 +68,11 @@ func (l *Logs) Deliveries(ctx context.Context) ([]Delivered, error) {
 		}
 		out[i] = Delivered{to, r}
 		if r.Kind == Held {
-			waiting[heldKey{to, r.Event}] = i
+			event := r.Event
+			if r.Act == tocsin.Reply {
+				event = r.From
+			}
+			waiting[heldKey{to, event}] = i
 		}
 	}
 	return out, nil

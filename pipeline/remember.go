@@ -52,7 +52,7 @@ func (l *lane) apply(seq uint64, r Record) {
 	l.noteAway(r)
 	switch r.Kind {
 	case Intent:
-		if r.For == forDigest {
+		if _, again := l.parked[r.Delivery]; r.For == forDigest && !again {
 			l.digested = later(l.digested, r.Since)
 		}
 		now := time.Now()

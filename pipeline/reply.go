@@ -113,6 +113,9 @@ func (l *lane) replyNow(ctx context.Context, alert string) (*job, error) {
 		return nil, err
 	}
 	lists := l.book.matched(alert, last, l.view.subscribed(l.dest.Name, last))
+	if wanted := l.wanted(alert, last, lists); len(wanted) > 0 { // it did not come by the others
+		lists = wanted
+	}
 	as := tocsin.Reply
 	if l.msgs[alert].digested { // digests go on to tell of it
 		as = tocsin.Post
@@ -131,12 +134,7 @@ func (l *lane) replyNow(ctx context.Context, alert string) (*job, error) {
 
 // heldFrom is the first event of the reply for an alert that a mute holds, or 0.
 func (l *lane) heldFrom(alert string) uint64 {
-	for _, h := range l.held {
-		if h.Act == tocsin.Reply && h.Alert == alert {
-			return h.From
-		}
-	}
-	return 0
+	return l.held[l.replyHeld[alert]].From
 }
 
 // holdReply records that a reply waits for the end of a mute. What happens until
@@ -146,14 +144,15 @@ func (l *lane) holdReply(ctx context.Context, j job, lists []string) error {
 	if r.Delivery == "" {
 		r.Act, r.Alert, r.Event, r.From, r.Delivery = j.act, j.alert, j.from, j.from, l.deliveryID(j)
 	}
-	r.Kind, r.Lists, r.For = Held, lists, l.view.free(l.dest.Name, lists, r.Came, time.Now()).what
 	if h, ok := l.held[r.Delivery]; ok {
-		r.Lists = union(h.Lists, lists)
-		if len(r.Lists) == len(h.Lists) {
+		all := union(h.Lists, lists)
+		if len(all) == len(h.Lists) {
 			delete(l.owing, j.alert)
 			return nil
 		}
+		r, lists = h.Record, all
 	}
+	r.Kind, r.Lists, r.For = Held, lists, l.view.free(l.dest.Name, lists, r.Came, time.Now()).what
 	delete(l.owing, j.alert) // or the record would say that it is not settled
 	if err := l.record(ctx, r); err != nil {
 		return err
@@ -175,7 +174,7 @@ func (l *lane) heldReply(ctx context.Context, r Record) (*job, error) {
 		return nil, err
 	}
 	if len(evs) == 0 || l.msgs[r.Alert] == nil {
-		r.Kind = Skipped
+		r.Kind, l.unheld = Skipped, nil // what else was let go is looked for at once
 		return nil, l.record(ctx, r)
 	}
 	r.Event, r.Aloud = evs[len(evs)-1].seq, false
