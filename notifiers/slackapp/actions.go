@@ -136,8 +136,8 @@ var errStale = errors.New("this button is of another version of tocsin: ask agai
 // acknowledge notes who has an alert in hand. The alert's own message shows that to
 // all.
 func (a *App) acknowledge(ctx context.Context, p person, alert string) (reply, error) {
-	if a.foreign(p.team) {
-		return reply{}, errors.New("you belong to another workspace: only its own people acknowledge its alerts")
+	if err := a.ofUs(ctx, p); err != nil {
+		return reply{}, err
 	}
 	ack, err := a.Desk.Acknowledge(ctx, p.by(), alert)
 	if err != nil {

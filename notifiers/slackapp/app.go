@@ -51,6 +51,7 @@ type App struct {
 	jobs chan func(context.Context)
 
 	changes chan func(context.Context) // jobs that Slack waits for
+	knows   chan struct{}              // closed once team is known
 
 	mu     sync.Mutex
 	team   string            // whose Token is; "" before it is known
@@ -85,7 +86,7 @@ func newApp(c Config) *App {
 	}
 	a := &App{
 		Config: c, seen: newSeen(), jobs: make(chan func(context.Context), waiting), changes: make(chan func(context.Context), waiting),
-		typing: map[string]int{}, mays: map[[2]string]may{},
+		knows: make(chan struct{}), typing: map[string]int{}, mays: map[[2]string]may{},
 	}
 	plain := *c.HTTP
 	plain.Timeout = callFor
@@ -149,6 +150,7 @@ func (a *App) learnTeam(ctx context.Context) error {
 			a.mu.Lock()
 			a.team = who.TeamID
 			a.mu.Unlock()
+			close(a.knows)
 			return nil
 		}
 		if ctx.Err() == nil {

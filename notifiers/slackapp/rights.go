@@ -18,15 +18,16 @@ type may struct {
 }
 
 const (
-	mayFor     = time.Minute // an answer is good for
+	mayFor     = time.Minute      // an answer is good for
+	learnFor   = 20 * time.Second // a change waits so long until the workspace is known
 	memberPage = 1000
 	maxPages   = 20 // of members of a channel
 )
 
 // mayChange is nil if a person may change what is about a channel.
 func (a *App) mayChange(ctx context.Context, p person, channel string) error {
-	if a.foreign(p.team) {
-		return errors.New("you belong to another workspace: only its own people change what this one asks for")
+	if err := a.ofUs(ctx, p); err != nil {
+		return err
 	}
 	if slices.Contains(a.MayChange, p.user) {
 		return nil
@@ -53,6 +54,25 @@ func (a *App) mayChange(ctx context.Context, p person, channel string) error {
 		refusal = "people whom the configuration names"
 	}
 	return fmt.Errorf("only %s may change this; ask whoever runs tocsin, or see may_change in its configuration", refusal)
+}
+
+// ofUs is nil if a person belongs to the workspace of the token. Before that is known
+// nobody does: a guest of a shared channel could not be told from the others.
+func (a *App) ofUs(ctx context.Context, p person) error {
+	select {
+	case <-a.knows:
+	case <-ctx.Done():
+	case <-time.After(learnFor):
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch a.team {
+	case "":
+		return errors.New("tocsin could not find out its workspace, and this was not done: try again in a minute")
+	case p.team:
+		return nil
+	}
+	return errors.New("you belong to another workspace: only its own people change what this one asks for, and acknowledge its alerts")
 }
 
 func defaultMay(given []string) []string {
