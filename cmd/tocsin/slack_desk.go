@@ -66,7 +66,7 @@ func (d *workspaceDesk) standing(ctx context.Context) (s slackapp.Standing, err 
 		if v.Suspended || channel == "" || !d.sees(w, v.Subscription.Watchlist) {
 			continue
 		}
-		b := slackapp.Standby{Subscription: *v.Subscription, Channel: channel, Fixed: v.By == "file"}
+		b := slackapp.Standby{Subscription: *v.Subscription, Channel: channel, By: v.By, Fixed: v.By == "file"}
 		if m, ok := w.Mutes[key]; ok {
 			b.Muted = m.Mute.Until
 		}

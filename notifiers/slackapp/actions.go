@@ -53,7 +53,7 @@ func Buttons(alert string) []slack.BlockElement {
 
 // interact begins what a click or a form asks for.
 func (a *App) interact(i interaction) any {
-	p := person{cmp.Or(i.User.TeamID, i.Team.ID), i.User.ID, i.Channel.ID}
+	p := person{cmp.Or(i.User.TeamID, i.Team.ID), i.User.ID, i.Channel.ID, i.Channel.ID}
 	switch i.Type {
 	case "view_submission":
 		return a.submit(p, i)

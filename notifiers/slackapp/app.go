@@ -272,8 +272,11 @@ type event struct {
 	} `json:"event"`
 }
 
-// A person is who asks, and where.
-type person struct{ team, user, channel string }
+// A person is who asks, and about which channel.
+type person struct {
+	team, user, channel string
+	in                  string // the channel where Slack says they are; "" on the app's home and in a form
+}
 
 // by is the person for the record.
 func (p person) by() string { return "slack:" + p.team + ":" + p.user }

@@ -65,6 +65,7 @@ type Standing struct {
 type Standby struct {
 	tocsin.Subscription
 	Channel string
+	By      string    // who asked for it, or changed how, last
 	Fixed   bool      // the configuration file provides it: it can be muted, not changed
 	Muted   time.Time // until then; zero if it is not
 	Last    time.Time // when it last had an alert; zero if that is more than 30 days ago

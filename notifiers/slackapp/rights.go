@@ -42,6 +42,11 @@ func (a *App) mayChange(ctx context.Context, p person, channel string) error {
 			ok, err = a.remember(p.user, "", func() (bool, error) { return a.isAdmin(ctx, p.user) })
 		case MembersMay:
 			refusal = "members of the channel"
+			if private(channel) {
+				refusal = "the person whose conversation with tocsin it is"
+				ok, err = a.isTheirs(ctx, p, channel)
+				break
+			}
 			ok, err = a.remember(p.user, channel, func() (bool, error) { return a.isMember(ctx, p.user, channel) })
 		default:
 			continue
@@ -112,10 +117,26 @@ func (a *App) isAdmin(ctx context.Context, user string) (bool, error) {
 	return u.IsAdmin || u.IsOwner || u.IsPrimaryOwner, nil
 }
 
-func (a *App) isMember(ctx context.Context, user, channel string) (bool, error) {
-	if strings.HasPrefix(channel, "D") {
-		return true, nil // the person's own conversation with the app
+// private reports whether a channel is a conversation of two.
+func private(channel string) bool { return strings.HasPrefix(channel, "D") }
+
+// isTheirs reports whether a conversation of two is a person's: they are in it, or it
+// gets what they asked for. Its id alone, from a form or the app's home, says nothing.
+func (a *App) isTheirs(ctx context.Context, p person, channel string) (bool, error) {
+	if p.in == channel {
+		return true, nil
 	}
+	s, err := a.Desk.Standing(ctx)
+	return slices.ContainsFunc(s.Subscriptions, func(b Standby) bool { return b.Channel == channel && b.By == p.by() }), err
+}
+
+// shown reports whether a person is told what a channel gets: what somebody else has
+// sent to their own conversation with the app is theirs alone.
+func shown(p person, b Standby) bool {
+	return !private(b.Channel) || b.Channel == p.in || b.By == p.by()
+}
+
+func (a *App) isMember(ctx context.Context, user, channel string) (bool, error) {
 	q := &slack.GetUsersInConversationParameters{ChannelID: channel, Limit: memberPage}
 	for range maxPages {
 		users, next, err := a.bot.GetUsersInConversationContext(ctx, q)
@@ -135,7 +156,7 @@ func (a *App) isMember(ctx context.Context, user, channel string) (bool, error) 
 
 // reach is nil if the app can post to a channel.
 func (a *App) reach(ctx context.Context, channel string) error {
-	if strings.HasPrefix(channel, "D") {
+	if private(channel) {
 		return nil
 	}
 	c, err := a.bot.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})

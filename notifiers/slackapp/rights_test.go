@@ -1,8 +1,12 @@
 package slackapp
 
 import (
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
+
+	"tocsin"
 )
 
 // Whose token it is, is not known while auth.test fails: nobody can be told from a
@@ -22,6 +26,37 @@ func TestNobodyChangesAnythingBeforeTheWorkspaceIsKnown(t *testing.T) {
 		}
 		if did := r.desk.notes(); len(did) != 0 {
 			t.Errorf("a guest did %q", did)
+		}
+	})
+}
+
+// The id of somebody's conversation with the app stands on buttons and can be put
+// into a form: it gives no right to it.
+func TestConversationOfTwoIsChangedAndSeenByItsOwnPersonAlone(t *testing.T) {
+	inSlack(t, nil, func(r *rig) {
+		r.desk.standing.Subscriptions = append(r.desk.standing.Subscriptions,
+			Standby{Subscription: tocsin.Subscription{Watchlist: "nukes"}, Channel: "D0000BOB", By: "slack:T0000001:UBOB"})
+		for _, user := range []string{"UANN", "UBOB"} {
+			open := map[string]any{"team_id": "T0000001", "event_id": "Ev" + user, "event": map[string]any{"type": "app_home_opened", "user": user, "tab": "home"}}
+			r.Emit("events_api", open, false)
+			time.Sleep(time.Second)
+			if seen := strings.Contains(words(r.Home(user)), "nukes"); seen != (user == "UBOB") {
+				t.Errorf("on the home of %s: %s", user, words(r.Home(user)))
+			}
+		}
+		has(t, "another's", r.click("UANN", "C0000001", actionMuteFor, "D0000BOB nukes 2h"), "may change this")
+		r.say("UANN", "C0000001", "new")
+		v := r.View("")
+		ack, _ := json.Marshal(r.inModal("view_submission", "tampered", v, fields("nuclear", "", "D0000BOB", "mine")))
+		has(t, "a form for another's", string(ack), "may change this")
+		if did := r.desk.notes(); len(did) != 0 {
+			t.Errorf("did %q", did)
+		}
+		r.click("UBOB", "", actionMuteFor, "D0000BOB nukes 2h") // on the home
+		r.say("UBOB", "D0000BOB", "resume nukes")
+		r.say("UCAT", "D0000CAT", "subscribe nukes")
+		if did := r.desk.notes(); len(did) != 2 {
+			t.Errorf("did %q", did)
 		}
 	})
 }

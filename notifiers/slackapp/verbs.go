@@ -31,7 +31,7 @@ func (a *App) command(s slash) any {
 	if c.Verb == verbHelp {
 		return immediate(help())
 	}
-	p := person{s.TeamID, s.UserID, s.ChannelID}
+	p := person{s.TeamID, s.UserID, s.ChannelID, s.ChannelID}
 	work := func(ctx context.Context) reply {
 		r, err := a.do(ctx, p, c, s.TriggerID)
 		if err != nil {
@@ -87,7 +87,7 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 	case verbEdit:
 		return reply{}, a.edit(ctx, trigger, p.channel, c.Watchlist)
 	case verbList:
-		return a.list(ctx, p.channel)
+		return a.list(ctx, p)
 	case verbMute:
 		return a.mute(ctx, p, c.Watchlist, time.Now().Add(c.For))
 	case verbPause:
@@ -157,7 +157,7 @@ func (a *App) subscribe(ctx context.Context, p person, channel, name string, pla
 
 // mention is a channel as Slack shows it by its name.
 func mention(channel string) string {
-	if strings.HasPrefix(channel, "D") {
+	if private(channel) {
 		return "This conversation"
 	}
 	return "<#" + esc(channel, 30) + ">"
@@ -269,7 +269,7 @@ func (a *App) standby(ctx context.Context, channel, name, verb string) (Standby,
 	return Standby{}, usage("/tocsin list", "this channel does not get %q; it gets %s", name, cut(strings.Join(names, ", "), 300))
 }
 
-func (a *App) list(ctx context.Context, channel string) (reply, error) {
+func (a *App) list(ctx context.Context, p person) (reply, error) {
 	s, err := a.Desk.Standing(ctx)
 	if err != nil {
 		return reply{}, err
@@ -277,9 +277,10 @@ func (a *App) list(ctx context.Context, channel string) (reply, error) {
 	var here []string
 	elsewhere := 0
 	for _, b := range s.Subscriptions {
-		if b.Channel == channel {
+		switch {
+		case b.Channel == p.channel:
 			here = append(here, "• "+standbyText(b))
-		} else {
+		case shown(p, b):
 			elsewhere++
 		}
 	}
