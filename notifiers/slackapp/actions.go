@@ -248,6 +248,9 @@ func (a *App) exclude(ctx context.Context, p person, value string) (reply, error
 	if err := a.mayChange(ctx, p, p.channel); err != nil {
 		return reply{}, err
 	}
+	if err := a.mayEdit(ctx, p, e.Watchlist); err != nil {
+		return reply{}, err
+	}
 	if err := a.Desk.Exclude(ctx, p.by(), e); err != nil {
 		return reply{}, err
 	}
@@ -312,6 +315,11 @@ func (a *App) save(ctx context.Context, p person, channel string, w tocsin.Watch
 	}
 	if err := a.reach(ctx, channel); err != nil {
 		return reply{}, err
+	}
+	if base != 0 {
+		if err := a.mayEdit(ctx, p, w.Name); err != nil {
+			return reply{}, err
+		}
 	}
 	if w.Name == "" {
 		w.Name = nameOf(w.Query)

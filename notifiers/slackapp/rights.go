@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"tocsin"
 )
 
 // may is an answer to whether a person may change something, and when it was given.
@@ -59,6 +61,28 @@ func (a *App) mayChange(ctx context.Context, p person, channel string) error {
 		refusal = "people whom the configuration names"
 	}
 	return fmt.Errorf("only %s may change this; ask whoever runs tocsin, or see may_change in its configuration", refusal)
+}
+
+// mayEdit is nil if a person may change the query of a watchlist. That is about each
+// channel that gets it. One that Slack does not let us look into gets nothing now.
+func (a *App) mayEdit(ctx context.Context, p person, name string) error {
+	s, err := a.Desk.Standing(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range s.Subscriptions {
+		if b.Watchlist != name || private(b.Channel) {
+			continue
+		}
+		err := a.mayChange(ctx, p, b.Channel)
+		if o, ok := errors.AsType[*tocsin.Outcome](err); ok && o.Verdict == tocsin.Gone {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("a channel that gets %s too: %w; /tocsin new makes a watchlist of your own", name, err)
+		}
+	}
+	return nil
 }
 
 // ofUs is nil if a person belongs to the workspace of the token. Before that is known

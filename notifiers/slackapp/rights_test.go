@@ -60,3 +60,30 @@ func TestConversationOfTwoIsChangedAndSeenByItsOwnPersonAlone(t *testing.T) {
 		}
 	})
 }
+
+// A query is about every channel that gets it: from a channel of one's own, those of
+// others are not silenced.
+func TestQueryIsChangedByThoseWhoMayChangeEachChannelThatGetsIt(t *testing.T) {
+	for _, user := range []string{"UANN", "UEVE"} {
+		inSlack(t, nil, func(r *rig) {
+			r.Members = map[string][]string{"C0000001": {"UANN"}, "C0000EVE": {"UANN", "UEVE"}}
+			r.desk.edits = []Proposal{{Watchlist: "missiles", Base: 7, Not: "missile*"}}
+			value, _ := json.Marshal(r.desk.edits[0])
+			got := r.click(user, "C0000EVE", actionExclude+"_0", string(value))
+			r.say(user, "C0000EVE", "edit missiles")
+			p := r.Click("form", user, "", "", actionQuery, "")
+			p["type"] = "view_submission"
+			p["view"] = map[string]any{
+				"id": r.View("").ID, "callback_id": callbackModal, "private_metadata": `{"w":"missiles","b":7}`,
+				"state": fields("never", "", "C0000EVE", ""),
+			}
+			ack, _ := r.Emit("interactive", p, false)
+			data, _ := json.Marshal(ack)
+			got += string(data)
+			did := len(r.desk.notes())
+			if user == "UANN" && did != 3 || user == "UEVE" && (did != 0 || strings.Count(got, "may change this") < 2) {
+				t.Errorf("%s did %q and heard %s", user, r.desk.notes(), got)
+			}
+		})
+	}
+}
