@@ -248,6 +248,7 @@ func TestEveryVerbIsAnswered(t *testing.T) {
 			{"list", "*missiles*", ""},
 			{"mute missiles 2h", "is muted here until", "slack:T0000001:UANN mutes missiles in C0000001 for 2h0m0s"},
 			{"mute missile 2h", "/tocsin mute missiles 2h", ""},
+			{"resume misiles", "/tocsin resume missiles", ""},
 			{"pause", "1 subscriptions of this channel are paused", "slack:T0000001:UANN mutes missiles in C0000001 for 8736h0m0s"},
 			{"resume", "Nothing is muted", ""},
 			{"test", "marked as a test", "test in C0000001"},

@@ -178,7 +178,7 @@ func straightenQuery(s string) string {
 
 // planOf reads the options of a form.
 func planOf(text string) (tocsin.Subscription, error) {
-	rest, words := options(text)
+	rest, words := options(tighten(text))
 	if rest != "" {
 		words = append(strings.Fields(rest), words...)
 	}

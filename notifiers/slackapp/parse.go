@@ -136,6 +136,10 @@ func (c Command) named(rest string) (Command, error) {
 }
 
 func (c Command) mute(rest string) (Command, error) {
+	rest = spanWords.ReplaceAllStringFunc(rest, func(s string) string { // 2 hours
+		n := strings.TrimSpace(strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+		return " " + n + strings.ToLower(strings.TrimLeft(s, " 0123456789")[:1])
+	})
 	i := strings.LastIndexByte(rest, ' ')
 	if i < 0 {
 		try := ""
@@ -147,7 +151,7 @@ func (c Command) mute(rest string) (Command, error) {
 	name := strings.TrimSuffix(strings.TrimSpace(rest[:i]), " for")
 	d, err := span(rest[i+1:])
 	if err != nil {
-		return c, usage("/tocsin mute "+name+" 2h", "%q is no time: write 30m, 2h or 3d", cut(rest[i+1:], 40))
+		return c, usage("/tocsin mute "+name+" 2h", "%q is no time that a mute can last: write 30m, 2h or 3d, from a minute to a year", cut(rest[i+1:], 40))
 	}
 	c.For = d
 	return c.named(name)
@@ -156,13 +160,18 @@ func (c Command) mute(rest string) (Command, error) {
 // maxSpan is how long a mute can last.
 const maxSpan = 365 * 24 * time.Hour
 
+// spanWords are the ways in which people write the units of a span.
+var spanWords = regexp.MustCompile(`(?i) \d+ ?(m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)$`)
+
 func span(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 12)
-		if err != nil {
-			return 0, err
+	for unit, hours := range map[string]uint64{"d": 24, "w": 7 * 24} {
+		if many, ok := strings.CutSuffix(s, unit); ok {
+			n, err := strconv.ParseUint(many, 10, 12)
+			if err != nil {
+				return 0, err
+			}
+			s = fmt.Sprintf("%dh", n*hours)
 		}
-		s = fmt.Sprintf("%dh", n*24)
 	}
 	d, err := time.ParseDuration(s)
 	if err == nil && (d < time.Minute || d > maxSpan) {
@@ -182,7 +191,7 @@ func (c Command) why(rest string) (Command, error) {
 }
 
 func (c Command) subscribe(rest string) (Command, error) {
-	rest, words := options(rest)
+	rest, words := options(tighten(rest))
 	plan, err := plan(words, func(good string) string { return strings.TrimSpace("/tocsin subscribe " + rest + " " + good) })
 	if err != nil {
 		return c, err

@@ -319,7 +319,11 @@ func (a *App) mute(ctx context.Context, p person, name string, until time.Time) 
 	if err := a.mayChange(ctx, p, p.channel); err != nil {
 		return reply{}, err
 	}
-	b, err := a.standby(ctx, p.channel, name, verbMute)
+	verb := verbMute
+	if until.IsZero() {
+		verb = verbResume
+	}
+	b, err := a.standby(ctx, p.channel, name, verb)
 	if err != nil {
 		if u, ok := errors.AsType[*UsageError](err); ok && strings.HasPrefix(u.Try, "/tocsin mute") {
 			u.Try += " 2h"
