@@ -25,7 +25,7 @@ type workspaceDesk struct {
 
 func (d *workspaceDesk) desk() slackapp.Desk {
 	return slackapp.Desk{
-		Standing: d.standing, Try: d.try, Save: d.save, Subscribe: d.subscribe, Unsubscribe: d.unsubscribe, Mute: d.mute,
+		Standing: d.standing, Try: d.try, Save: d.save, Subscribe: d.subscribe, Fits: d.fits, Unsubscribe: d.unsubscribe, Mute: d.mute,
 		Test: d.test, Why: d.why, Alert: d.alert, Acknowledge: d.acknowledge, Propose: d.propose, Exclude: d.exclude,
 	}
 }
@@ -194,36 +194,7 @@ func (d *workspaceDesk) subscribe(ctx context.Context, by, channel string, plan 
 		return err
 	}
 	plan.To = to
-	if plan.Escalate.To != "" {
-		if err := d.escalates(ctx, plan.Escalate.To); err != nil {
-			return err
-		}
-	}
 	return discreet(d.s.logs.SetSubscription(ctx, pipeline.Edit{By: by}, plan))
-}
-
-// escalates reports that alerts of the workspace cannot go on to a destination: one
-// of another workspace is as if it were not there.
-func (d *workspaceDesk) escalates(ctx context.Context, to string) error {
-	w, err := d.s.logs.Wanted(ctx)
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(w.Destinations)) {
-		v := w.Destinations[name]
-		if v.Suspended || v.Destination.Kind == "slack" && v.Destination.Workspace != d.workspace {
-			continue
-		}
-		if name == to {
-			return nil
-		}
-		names = append(names, name)
-	}
-	if near := nearest(to, names); near != "" {
-		return fmt.Errorf("escalate: there is no destination %q: did you mean %s?", to, near)
-	}
-	return fmt.Errorf("escalate: there is no destination %q; there are %s", to, strings.Join(names[:min(len(names), 20)], ", "))
 }
 
 // each calls f for the destinations by which a channel gets a watchlist.

@@ -353,3 +353,22 @@ func TestSlackSetsWhatSubscriptionSetSets(t *testing.T) {
 		wantIn(t, "list", ann("list"), "*missiles* (`"+options+"`)")
 	})
 }
+
+// TestWhatASubscriptionNamesHasToBeThere: before a query is shown as one to save, and
+// before it is saved. A source that is not there would send nothing for ever, and no
+// watchlist is left over that nobody gets.
+func TestWhatASubscriptionNamesHasToBeThere(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		ann := func(text string) string { return r.say("U1ANN000", "C1111111", text) }
+		wantIn(t, "a source", ann("subscribe visa* from:nosuch"), "from: there is no source", "nothing would ever come")
+		wantIn(t, "a typo", ann("subscribe missiles from:mfaa"), "did you mean mfa?")
+		wantIn(t, "a destination", ann("subscribe visa* escalate:10m to:rom"), "did you mean room?")
+		value := `{"q":"visa*","p":{"escalate":{"after":600000000000,"to":"nowhere"}}}`
+		wantIn(t, "an old button", r.click(r.one, "U1ANN000", "C1111111", "tocsin_save", value), "there is no destination")
+		w, err := r.svc.logs.Wanted(t.Context())
+		if err != nil || len(w.Watchlists) != 1 {
+			t.Errorf("watchlists %v, %v", w.Watchlists, err)
+		}
+		wantIn(t, "what is there", ann("subscribe visa* from:mfa escalate:10m to:room"), "Not saved yet")
+	})
+}

@@ -316,6 +316,9 @@ func (a *App) save(ctx context.Context, p person, channel string, w tocsin.Watch
 	if err := a.reach(ctx, channel); err != nil {
 		return reply{}, err
 	}
+	if err := a.fits(ctx, plan); err != nil {
+		return reply{}, err // before the watchlist is saved
+	}
 	if base != 0 {
 		if err := a.mayEdit(ctx, p, w.Name); err != nil {
 			return reply{}, err

@@ -30,6 +30,7 @@ type counter struct {
 	ack      tocsin.Acknowledgement
 	alert    tocsin.Alert
 	edits    []Proposal
+	unfit    error
 }
 
 func (c *counter) note(format string, args ...any) error {
@@ -67,6 +68,7 @@ func (c *counter) desk() Desk {
 		Subscribe: func(_ context.Context, by, channel string, plan tocsin.Subscription) error {
 			return c.note("%s subscribes %s to %s%s", by, channel, plan.Watchlist, planWords(plan))
 		},
+		Fits: func(context.Context, tocsin.Subscription) error { return c.unfit },
 		Unsubscribe: func(_ context.Context, by, channel, list string) error {
 			return c.note("%s unsubscribes %s from %s", by, channel, list)
 		},

@@ -26,6 +26,9 @@ type Desk struct {
 	// changes how it does. Plan.To is not looked at.
 	Subscribe func(ctx context.Context, by, channel string, plan tocsin.Subscription) error
 
+	// Fits says what plan names that is not there: a destination or sources.
+	Fits func(ctx context.Context, plan tocsin.Subscription) error
+
 	// Unsubscribe ends that.
 	Unsubscribe func(ctx context.Context, by, channel, watchlist string) error
 

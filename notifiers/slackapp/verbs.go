@@ -148,6 +148,9 @@ func (a *App) subscribe(ctx context.Context, p person, channel, name string, pla
 	if err := a.reach(ctx, channel); err != nil {
 		return reply{}, err
 	}
+	if err := a.fits(ctx, plan); err != nil {
+		return reply{}, err
+	}
 	plan.Watchlist = name
 	if err := a.Desk.Subscribe(ctx, p.by(), channel, plan); err != nil {
 		return reply{}, err
@@ -203,7 +206,7 @@ func Options(s tocsin.Subscription) (words []string) {
 
 // preview says what a new query would have sent. It is saved by a click.
 func (a *App) preview(ctx context.Context, c Command) (reply, error) {
-	if err := c.Plan.CheckPolicy(); err != nil {
+	if err := a.fits(ctx, c.Plan); err != nil {
 		return reply{}, err // not when it is saved
 	}
 	t, err := a.Desk.Try(ctx, Trial{Query: c.Query, Plan: c.Plan, Since: since(lookBack), Show: dryRunShow})
@@ -223,6 +226,14 @@ func (a *App) preview(ctx context.Context, c Command) (reply, error) {
 		button(actionDismiss, "-", "Forget it"),
 	))
 	return r, nil
+}
+
+// fits is nil if a subscription can be as its options say.
+func (a *App) fits(ctx context.Context, plan tocsin.Subscription) error {
+	if err := plan.CheckPolicy(); err != nil {
+		return err
+	}
+	return a.Desk.Fits(ctx, plan)
 }
 
 // An offer is a query that a click saves.
