@@ -304,7 +304,7 @@ func postTest(ctx context.Context, out *outside, to tocsin.Destination) error {
 	text := "This is a test alert: nothing was published. Real ones come from official sources."
 	delivery := tocsin.Delivery{
 		ID: fmt.Sprintf("test-%s-%d", to.To, now.UnixNano()), Kind: tocsin.Post, To: to, Since: now, NotAfter: now.Add(time.Minute),
-		Alert: tocsin.Alert{ID: "test", Opened: now, Copies: []tocsin.Copy{c}, Excerpt: text, Matches: []tocsin.Match{{Watchlist: "test", Branch: "test"}}},
+		Alert: tocsin.Alert{ID: slackapp.TestAlert, Opened: now, Copies: []tocsin.Copy{c}, Excerpt: text, Matches: []tocsin.Match{{Watchlist: "test", Branch: "test"}}},
 	}
 	ready, err := n.Prepare(ctx, delivery)
 	if err != nil {

@@ -372,3 +372,14 @@ func TestWhatASubscriptionNamesHasToBeThere(t *testing.T) {
 		wantIn(t, "what is there", ann("subscribe visa* from:mfa escalate:10m to:room"), "Not saved yet")
 	})
 }
+
+// TestButtonsOfATestAlertSayThatItIsOne: they are the first that an administrator
+// presses.
+func TestButtonsOfATestAlertSayThatItIsOne(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		wantIn(t, "test", r.say("U1ANN000", "C1111111", "test"), "marked as a test")
+		for _, action := range []string{"tocsin_acknowledge", "tocsin_mute_similar", "tocsin_not_relevant", "tocsin_why"} {
+			wantIn(t, action, r.click(r.one, "U1ANN000", "C1111111", action, "test"), "This is a test alert")
+		}
+	})
+}

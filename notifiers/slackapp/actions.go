@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,8 +99,15 @@ func (a *App) answerClick(ctx context.Context, p person, i interaction, r reply)
 	}
 }
 
+// TestAlert is the id of an alert that is posted as a test. There is none of this name.
+const TestAlert = "test"
+
 func (a *App) click(ctx context.Context, p person, i interaction, action, value string) (reply, error) {
-	switch strings.TrimRight(action, "_0123456789") { // buttons of one kind in one block are numbered
+	kind := strings.TrimRight(action, "_0123456789") // buttons of one kind in one block are numbered
+	if value == TestAlert && slices.Contains([]string{actionAck, actionMute, actionIrrelevant, actionWhy}, kind) {
+		return say(":white_check_mark: tocsin hears this button. This is a test alert: below a real one the button does its work."), nil
+	}
+	switch kind {
 	case actionAck:
 		return a.acknowledge(ctx, p, value)
 	case actionMute:

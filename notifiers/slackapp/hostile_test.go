@@ -53,7 +53,7 @@ func TestNothingForeignIsObeyedOrTooLong(t *testing.T) {
 		replies := map[string]func() (reply, error){
 			"list":    func() (reply, error) { return a.list(ctx, person{channel: "C0000001"}) },
 			"sources": func() (reply, error) { return a.sources(ctx) },
-			"preview": func() (reply, error) { return a.preview(ctx, Command{Query: h()}) },
+			"preview": func() (reply, error) { return a.preview(ctx, person{channel: "D0000001"}, Command{Query: h()}) },
 			"search":  func() (reply, error) { return a.search(ctx, Command{Query: h()}) },
 			"explain": func() (reply, error) { return a.explain(ctx, "a") },
 			"edits":   func() (reply, error) { return a.offerEdits(ctx, "a") },

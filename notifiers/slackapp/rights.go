@@ -75,7 +75,7 @@ func (a *App) mayEdit(ctx context.Context, p person, name string) error {
 			continue
 		}
 		err := a.mayChange(ctx, p, b.Channel)
-		if o, ok := errors.AsType[*tocsin.Outcome](err); ok && o.Verdict == tocsin.Gone {
+		if o, ok := errors.AsType[*tocsin.Outcome](err); errors.Is(err, errUninvited) || ok && o.Verdict == tocsin.Gone {
 			continue
 		}
 		if err != nil {
@@ -164,8 +164,10 @@ func (a *App) isMember(ctx context.Context, user, channel string) (bool, error) 
 	q := &slack.GetUsersInConversationParameters{ChannelID: channel, Limit: memberPage}
 	for range maxPages {
 		users, next, err := a.bot.GetUsersInConversationContext(ctx, q)
-		if err != nil {
-			return false, fmt.Errorf("look who is in the channel: %w", outcome(err))
+		if o := outcome(err); o != nil && o.Code == "channel_not_found" {
+			return false, errUninvited
+		} else if o != nil {
+			return false, fmt.Errorf("look who is in the channel: %w", o)
 		}
 		if slices.Contains(users, user) {
 			return true, nil
@@ -178,6 +180,9 @@ func (a *App) isMember(ctx context.Context, user, channel string) (bool, error) 
 	return false, fmt.Errorf("the channel has more than %d members: name who may change something with may_change in the configuration", maxPages*memberPage)
 }
 
+// errUninvited is also of a private channel, which Slack hides from the app then.
+var errUninvited = errors.New("tocsin is not in this channel: say /invite @tocsin here, and then this again")
+
 // reach is nil if the app can post to a channel.
 func (a *App) reach(ctx context.Context, channel string) error {
 	if private(channel) {
@@ -187,7 +192,7 @@ func (a *App) reach(ctx context.Context, channel string) error {
 	if err != nil {
 		o := outcome(err)
 		if o.Code == "channel_not_found" {
-			return errors.New("tocsin is not in this channel: say /invite @tocsin here, and then this again")
+			return errUninvited
 		}
 		return fmt.Errorf("look at the channel: %w", o)
 	}
@@ -195,7 +200,7 @@ func (a *App) reach(ctx context.Context, channel string) error {
 	case c.IsArchived:
 		return errors.New("the channel is archived: nothing can be posted there")
 	case !c.IsMember && !c.IsIM:
-		return errors.New("tocsin is not in this channel: say /invite @tocsin here, and then this again")
+		return errUninvited
 	}
 	return nil
 }

@@ -79,7 +79,7 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 		if c.Watchlist != "" {
 			return a.subscribe(ctx, p, p.channel, c.Watchlist, c.Plan)
 		}
-		return a.preview(ctx, c)
+		return a.preview(ctx, p, c)
 	case verbUnsubscribe:
 		return a.unsubscribe(ctx, p, c.Watchlist)
 	case verbNew:
@@ -98,6 +98,9 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 		}
 		return a.pause(ctx, p, time.Time{})
 	case verbTest:
+		if err := a.reach(ctx, p.channel); err != nil {
+			return reply{}, err
+		}
 		return say("A message that is marked as a test was posted here."), a.Desk.Test(ctx, p.channel)
 	case verbWhy:
 		lines, err := a.Desk.Why(ctx, c.URL)
@@ -205,7 +208,7 @@ func Options(s tocsin.Subscription) (words []string) {
 }
 
 // preview says what a new query would have sent. It is saved by a click.
-func (a *App) preview(ctx context.Context, c Command) (reply, error) {
+func (a *App) preview(ctx context.Context, p person, c Command) (reply, error) {
 	if err := a.fits(ctx, c.Plan); err != nil {
 		return reply{}, err // not when it is saved
 	}
@@ -215,6 +218,9 @@ func (a *App) preview(ctx context.Context, c Command) (reply, error) {
 	}
 	head := fmt.Sprintf("*Not saved yet.* %s%s", code(t.Query, 1000), planText(c.Plan))
 	r := reply{text: "Not saved yet: " + esc(t.Query, 300), blocks: sections(append([]string{head}, tried(t, lookBack)...))}
+	if err := a.reach(ctx, p.channel); err != nil { // now, not only when it is saved
+		r.blocks = append(r.blocks, sorry(err).blocks...)
+	}
 	value, err := json.Marshal(offer{c.Query, c.Plan})
 	if err != nil || len(value) > maxValue {
 		r.blocks = append(r.blocks, remark("The query is too long to be saved from here: give it to /tocsin new."))
