@@ -56,10 +56,7 @@ func (d *workspaceDesk) standing(ctx context.Context) (s slackapp.Standing, err 
 	if err != nil {
 		return s, err
 	}
-	last, err := d.s.logs.LastAlerts(ctx, time.Now().Add(-quickSpan))
-	if err != nil {
-		return s, err
-	}
+	subs := map[string]tocsin.Subscription{}
 	for _, key := range slices.Sorted(maps.Keys(w.Subscriptions)) {
 		v := w.Subscriptions[key]
 		channel := d.channelOf(w, v.Subscription.To)
@@ -70,8 +67,16 @@ func (d *workspaceDesk) standing(ctx context.Context) (s slackapp.Standing, err 
 		if m, ok := w.Mutes[key]; ok {
 			b.Muted = m.Mute.Until
 		}
-		b.Last, b.Title = last[b.Watchlist].At, last[b.Watchlist].Title
+		subs[key] = b.Subscription
 		s.Subscriptions = append(s.Subscriptions, b)
+	}
+	last, err := d.s.logs.LastAlerts(ctx, time.Now().Add(-quickSpan), subs)
+	if err != nil {
+		return s, err
+	}
+	for i, b := range s.Subscriptions {
+		x := last[b.Subscription.Watchlist+"."+b.To]
+		s.Subscriptions[i].Last, s.Subscriptions[i].Title = x.At, x.Title
 	}
 	slices.SortStableFunc(s.Subscriptions, func(x, y slackapp.Standby) int {
 		return cmp.Or(strings.Compare(x.Channel, y.Channel), strings.Compare(x.Watchlist, y.Watchlist))

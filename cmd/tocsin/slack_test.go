@@ -383,3 +383,22 @@ func TestButtonsOfATestAlertSayThatItIsOne(t *testing.T) {
 		}
 	})
 }
+
+// TestLastAlertIsOneThatTheChannelWasToHave, not any that its watchlist found: before
+// the channel subscribed, or by publishers that it does not want.
+func TestLastAlertIsOneThatTheChannelWasToHave(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		publish := func(n int, title string) {
+			r.publish("mfa.example", entry("mfa.example", n, title, "A missile flew."))
+			time.Sleep(5 * time.Minute)
+		}
+		ann := func(text string) string { return r.say("U1ANN000", "C1111111", text) }
+		publish(1, "Earlier missile")
+		wantIn(t, "all", ann("subscribe missiles"), "from now on")
+		wantIn(t, "before", ann("list"), "*missiles*, no alert in 30 days")
+		publish(2, "Later missile")
+		wantIn(t, "after", ann("list"), "last alert", "Later missile")
+		wantIn(t, "narrowed", ann("subscribe missiles from:mofa"), "from now on")
+		wantIn(t, "of others", ann("list"), "*missiles* (`from:mofa`), no alert in 30 days")
+	})
+}
