@@ -402,3 +402,37 @@ func TestLastAlertIsOneThatTheChannelWasToHave(t *testing.T) {
 		wantIn(t, "of others", ann("list"), "*missiles* (`from:mofa`), no alert in 30 days")
 	})
 }
+
+// TestReloadTakesNoRequestAgain: what Slack signed before it is good for five minutes,
+// and once.
+func TestReloadTakesNoRequestAgain(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		at := time.Now()
+		send := func() int {
+			q, err := notifiertest.Signed("http://alerts.example/hooks/slack/two", "signing", "slash_commands", r.two.Slash("once", "U2BOB000", "C2222222", "test"), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := &http.Client{Transport: &http.Transport{DialContext: r.public.Dial, DisableKeepAlives: true}}
+			resp, err := client.Do(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			time.Sleep(30 * time.Second)
+			return resp.StatusCode
+		}
+		first := send()
+		cfg := *r.svc.config()
+		cfg.Workspaces = slices.Clone(cfg.Workspaces)
+		cfg.Workspaces[1].MayChange = nil
+		r.reload <- &cfg
+		time.Sleep(30 * time.Second)
+		if again := send(); first != http.StatusOK || again != http.StatusUnauthorized {
+			t.Errorf("status %d, and after a reload %d", first, again)
+		}
+		if n := holding(r.two, "C2222222", "TEST"); n != 1 {
+			t.Errorf("%d tests", n)
+		}
+	})
+}

@@ -29,6 +29,7 @@ type Config struct {
 	MayChange     []string      // who may change something: MembersMay, AdminsMay or ids of users; none means MembersMay
 	Desk          Desk
 	Log           *slog.Logger // nil means slog.Default()
+	Used          *Signatures  // by which requests came over HTTP; nil means none yet
 
 	// Trouble is told, for operators, that people cannot reach the app, and "" when
 	// they can again. Nil means that nobody is to hear.
