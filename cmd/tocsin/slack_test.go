@@ -220,7 +220,7 @@ func TestChannelSubscribesFromSlackAndIsAlerted(t *testing.T) {
 		if n := holding(r.one, "C1111111", "Still cod"); n != 0 {
 			t.Error("a muted channel is posted to")
 		}
-		wantIn(t, "resume", r.say("U1ANN000", "C1111111", "resume"), "go on")
+		wantIn(t, "resume", r.say("U1ANN000", "C1111111", "resume"), "goes on in this channel")
 		time.Sleep(time.Minute)
 		if n := holding(r.one, "C1111111", "Still cod"); n != 1 {
 			t.Errorf("%d messages of what was held, want 1", n)

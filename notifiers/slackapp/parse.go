@@ -69,7 +69,7 @@ func usage(try, format string, args ...any) error {
 //	subscribe <watchlist | "query"> [lang:fr,en] [from:un] [country:FR] [digest:daily 08:00] [min-copies:2] [urgent]
 //	          [quiet:22:00-07:00 Europe/Paris] [escalate:10m to:duty] [fold-over:20]
 //	unsubscribe <watchlist>     edit <watchlist>     mute <watchlist> 2h     resume [<watchlist>]
-//	new   list   pause   test   why <url>   search <query>   sources   help
+//	new   list   pause [2h]   test   why <url>   search <query>   sources   help
 //
 // Options stand at the end. A query is all before them; quotes around a whole query
 // with operators in it are taken off, those of a phrase are part of it.
@@ -94,6 +94,8 @@ func Parse(text string) (Command, error) {
 		return c.named(rest)
 	case verbMute:
 		return c.mute(rest)
+	case verbPause:
+		return c.pause(rest)
 	case verbResume:
 		if rest == "" {
 			return c, nil
@@ -116,8 +118,19 @@ func Parse(text string) (Command, error) {
 	return c, nil
 }
 
+// synonyms are what other apps call it.
+var synonyms = map[string]string{
+	"add": verbSubscribe, "watch": verbSubscribe, "follow": verbSubscribe, "remove": verbUnsubscribe, "delete": verbUnsubscribe,
+	"stop": verbUnsubscribe, "start": verbResume, "snooze": verbMute, "silence": verbMute, "status": verbSources, "feeds": verbSources,
+	"find": verbSearch, "create": verbNew, "change": verbEdit, "show": verbList, "subscriptions": verbList, "explain": verbWhy,
+}
+
 func unknownVerb(verb, rest string) error {
-	if near := nearest(verb, verbs); near != "" {
+	near := nearest(verb, verbs)
+	if near == "" {
+		near = synonyms[verb]
+	}
+	if near != "" {
 		return usage(strings.TrimSpace("/tocsin "+near+" "+rest), "there is no command %q", cut(verb, 40))
 	}
 	return usage("/tocsin help", "there is no command %q", cut(verb, 40))
@@ -135,11 +148,33 @@ func (c Command) named(rest string) (Command, error) {
 	return c, nil
 }
 
-func (c Command) mute(rest string) (Command, error) {
-	rest = spanWords.ReplaceAllStringFunc(rest, func(s string) string { // 2 hours
+// inShort writes a span at the end of a text, such as 2 hours, as 2h.
+func inShort(s string) string {
+	return spanWords.ReplaceAllStringFunc(s, func(s string) string {
 		n := strings.TrimSpace(strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 		return " " + n + strings.ToLower(strings.TrimLeft(s, " 0123456789")[:1])
 	})
+}
+
+// pause is for a while, or until people resume.
+func (c Command) pause(rest string) (Command, error) {
+	if rest == "" {
+		return c, nil
+	}
+	words := strings.TrimPrefix(strings.TrimSpace(inShort(" "+rest)), "for ")
+	d, err := span(words)
+	switch {
+	case err == nil:
+		c.For = d
+		return c, nil
+	case tocsin.Name.MatchString(words) && (words[0] < '0' || words[0] > '9'):
+		return c, usage("/tocsin mute "+words+" 2h", "pause is of all that this channel gets")
+	}
+	return c, usage("/tocsin pause 2h", "%q is no time that a pause can last: write 30m, 2h or 3d, from a minute to a year", cut(rest, 40))
+}
+
+func (c Command) mute(rest string) (Command, error) {
+	rest = inShort(rest)
 	i := strings.LastIndexByte(rest, ' ')
 	if i < 0 {
 		try := ""

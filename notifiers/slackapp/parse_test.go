@@ -53,6 +53,9 @@ func TestParseReadsWhatPeopleWrite(t *testing.T) {
 		"mute x 1w":                                 {Verb: "mute", Watchlist: "x", For: 168 * time.Hour},
 		"mute x for 3d":                             {Verb: "mute", Watchlist: "x", For: 72 * time.Hour},
 		"unmute x":                                  {Verb: "resume", Watchlist: "x"},
+		"pause":                                     {Verb: "pause"},
+		"pause for 2 hours":                         {Verb: "pause", For: 2 * time.Hour},
+		"pause 90m":                                 {Verb: "pause", For: 90 * time.Minute},
 		"resume":                                    {Verb: "resume"},
 		"why <https://x.example/a|x>":               {Verb: "why", URL: "https://x.example/a"},
 		"search “b m” OR c":                         {Verb: "search", Query: `"b m" OR c`},
@@ -67,6 +70,10 @@ func TestParseShowsTheCorrectedCommand(t *testing.T) {
 	for text, try := range map[string]string{
 		"subscirbe x":                                         "/tocsin subscribe x",
 		"mut x 2h":                                            "/tocsin mute x 2h",
+		"pause missiles":                                      "/tocsin mute missiles 2h",
+		"pause 9 lives":                                       "/tocsin pause 2h",
+		"add x lang:fr":                                       "/tocsin subscribe x lang:fr",
+		"status":                                              "/tocsin sources",
 		"frobnicate":                                          "/tocsin help",
 		`subscribe "b m" lnag:fr`:                             `/tocsin subscribe "b m" lang:fr`,
 		`subscribe "b m" langs:fr x:y`:                        "", // x: is of the query

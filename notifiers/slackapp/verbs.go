@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,7 +92,7 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 	case verbMute:
 		return a.mute(ctx, p, c.Watchlist, time.Now().Add(c.For))
 	case verbPause:
-		return a.pause(ctx, p, time.Now().Add(pauseFor))
+		return a.pause(ctx, p, time.Now().Add(cmp.Or(c.For, pauseFor)))
 	case verbResume:
 		if c.Watchlist != "" {
 			return a.mute(ctx, p, c.Watchlist, time.Time{})
@@ -384,9 +385,17 @@ func (a *App) pause(ctx context.Context, p person, until time.Time) (reply, erro
 	case n == 0:
 		return say("This channel gets no watchlist: there is nothing to pause."), nil
 	case until.IsZero():
-		return say(":bell: %d subscriptions of this channel go on; what was held comes now.", n), nil
+		return say(":bell: %s on in this channel; what was held comes now.", count(n, "subscription goes", "subscriptions go")), nil
 	}
-	return say(":double_vertical_bar: %d subscriptions of this channel are paused until %s is said, at most a year. Nothing is lost: what comes is held.", n, code("/tocsin resume", 40)), nil
+	return say(":double_vertical_bar: %s in this channel until %s is said, at the latest %s. Nothing is lost: what comes is held.",
+		count(n, "subscription is paused", "subscriptions are paused"), code("/tocsin resume", 40), date(until)), nil
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
 }
 
 func (a *App) search(ctx context.Context, c Command) (reply, error) {
