@@ -352,8 +352,15 @@ type cardLine struct {
 // stay under 12,000 characters.
 func (c card) lines() []cardLine {
 	return []cardLine{
-		{text: c.Joined, most: 350}, {c.Taken, 150, c.TakenBy}, {text: c.Withdrawn, most: 700}, {text: c.Revised, most: 800},
-		{text: c.Signed, most: 600}, {text: c.published(), most: 1500}, {text: c.Reported, most: 600}, {text: c.Facets, most: 500}, {text: c.Unread, most: 100},
+		{text: c.Joined, most: 350},
+		{c.Taken, 150, c.TakenBy},
+		{text: c.Withdrawn, most: 700},
+		{text: c.Revised, most: 800},
+		{text: c.Signed, most: 600},
+		{text: c.published(), most: 1500},
+		{text: c.Reported, most: 600},
+		{text: c.Facets, most: 500},
+		{text: c.Unread, most: 100},
 	}
 }
 

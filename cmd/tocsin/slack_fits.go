@@ -36,9 +36,23 @@ func (d *workspaceDesk) fits(ctx context.Context, plan tocsin.Subscription) erro
 		if near := nearest(from, ids); near != "" {
 			return fmt.Errorf("from: there is no source %q: did you mean %s?", from, near)
 		}
-		return fmt.Errorf("from: there is no source %q, and none whose id begins with %q: nothing would ever come", from, from+"-")
+		return fmt.Errorf("from: there is no source %q, and none whose id begins with %q: nothing would ever come; there are %s", from, from+"-", some(ids, from))
 	}
 	return nil
+}
+
+// some are the ids that hold what was asked for, or the first of all.
+func some(ids []string, like string) string {
+	const most = 20
+	near := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !strings.Contains(id, like) })
+	if len(near) == 0 {
+		near = ids
+	}
+	out := strings.Join(near[:min(len(near), most)], ", ")
+	if n := len(ids) - min(len(near), most); n > 0 {
+		out += fmt.Sprintf(" and %d more", n)
+	}
+	return out
 }
 
 // escalates reports that alerts of the workspace cannot go on to a destination: one

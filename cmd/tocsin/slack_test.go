@@ -360,7 +360,7 @@ func TestSlackSetsWhatSubscriptionSetSets(t *testing.T) {
 func TestWhatASubscriptionNamesHasToBeThere(t *testing.T) {
 	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
 		ann := func(text string) string { return r.say("U1ANN000", "C1111111", text) }
-		wantIn(t, "a source", ann("subscribe visa* from:nosuch"), "from: there is no source", "nothing would ever come")
+		wantIn(t, "a source", ann("subscribe visa* from:nosuch"), "from: there is no source", "nothing would ever come; there are mfa, mofa")
 		wantIn(t, "a typo", ann("subscribe missiles from:mfaa"), "did you mean mfa?")
 		wantIn(t, "a destination", ann("subscribe visa* escalate:10m to:rom"), "did you mean room?")
 		value := `{"q":"visa*","p":{"escalate":{"after":600000000000,"to":"nowhere"}}}`
