@@ -414,7 +414,11 @@ func TestModalJudgesWhileOneWritesAndSaves(t *testing.T) {
 func TestEditOpensAtOnceAndOnlyWhatIsOwn(t *testing.T) {
 	inSlack(t, nil, func(r *rig) {
 		r.say("UANN", "C0000001", "edit missiles")
-		has(t, "own", words(r.View("").View), "*missiles*", "missile*")
+		has(t, "own", words(r.View("").View), "*missiles*", "missile*", "would have sent *7* statements", "Of the version in force it adds")
+		r.say("UANN", "D0000ANN", "edit missiles")
+		if v := string(r.View("").View); strings.Contains(v, `"initial_conversation":"D`) {
+			t.Errorf("a channel is chosen that is none of those to choose from: %s", v)
+		}
 		r.say("UANN", "C0000001", "edit nukes")
 		has(t, "shared", words(r.View("").View), "is shared and cannot be changed from Slack")
 	})
