@@ -79,7 +79,7 @@ func (a *App) mayEdit(ctx context.Context, p person, name string) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("a channel that gets %s too: %w; /tocsin new makes a watchlist of your own", name, err)
+			return fmt.Errorf("another channel gets %s too: %w; /tocsin new makes a watchlist of your own", name, err)
 		}
 	}
 	return nil

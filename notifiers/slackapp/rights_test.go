@@ -2,6 +2,7 @@ package slackapp
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func TestQueryIsChangedByThoseWhoMayChangeEachChannelThatGetsIt(t *testing.T) {
 			ack, _ := r.Emit("interactive", p, false)
 			data, _ := json.Marshal(ack)
 			got += string(data)
-			did := len(r.desk.notes())
+			did := len(slices.DeleteFunc(r.desk.notes(), func(s string) bool { return strings.HasPrefix(s, "try ") }))
 			if user == "UANN" && did != 3 || user == "UEVE" && (did != 0 || strings.Count(got, "may change this") < 2) {
 				t.Errorf("%s did %q and heard %s", user, r.desk.notes(), got)
 			}
