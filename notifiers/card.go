@@ -3,6 +3,7 @@ package notifiers
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,7 @@ type card struct {
 	Joined     string   // "joined with …", or ""
 	Revised    string   // "2 changes by its publishers, 1 material; the last: 48 -> 50", or ""
 	Taken      string   // "acknowledged by alice, 3 Nov 2026 09:00 UTC", or ""
+	TakenBy    string   // the id of the Slack user who did, or ""
 	Withdrawn  string   // "withdrawn by France (FR), 3 Nov 2026 09:00 UTC", or ""
 	Unread     string   // what was not read of it: "PDF not read", or ""
 	Repeat     bool
@@ -74,7 +76,7 @@ func newCard(d tocsin.Delivery, now time.Time) card {
 	c.Revised = revised(a)
 	c.Withdrawn = withdrawn(a.Copies)
 	if ack := a.Acknowledged; ack.By != "" {
-		c.Taken = "acknowledged by " + whoDid(ack.By) + ", " + stamp(ack.At)
+		c.Taken, c.TakenBy = "acknowledged by "+whoDid(ack.By)+", "+stamp(ack.At), slackUser(ack.By)
 	}
 	if first.Page == tocsin.PagePDF {
 		c.Unread = "PDF not read: matched by what the source says of it"
@@ -133,6 +135,17 @@ func whoDid(by string) string {
 		return "Slack user " + flat(user)
 	}
 	return flat(by)
+}
+
+var slackUserID = regexp.MustCompile(`^[UW][A-Z0-9]{2,20}$`)
+
+// slackUser is the id of the user in slack:<team>:<user>, "" of anything else.
+func slackUser(by string) string {
+	rest, ok := strings.CutPrefix(by, "slack:")
+	if _, user, _ := strings.Cut(rest, ":"); ok && slackUserID.MatchString(user) {
+		return user
+	}
+	return ""
 }
 
 // withdrawn names the publishers that took the statement away.

@@ -67,6 +67,9 @@ func TestNoHostileAlertIsObeyedOrTooLong(t *testing.T) {
 // judgeOf is who judges a delivery.
 func judgeOf(d tocsin.Delivery, marked bool) judge {
 	j := judge{kind: d.Kind, marked: marked}
+	if d.Alert.Acknowledged.By == "slack:T1:U024BE7LH" {
+		j.taker = "U024BE7LH"
+	}
 	j.headed = d.Urgent || strings.TrimFunc(d.Note, func(r rune) bool { return unicode.IsSpace(r) || hidden(r) }) != ""
 	if d.Urgent {
 		j.calls = "<!here>"
@@ -100,6 +103,7 @@ func TestTheJudgeOfHostileAlertsFinds(t *testing.T) {
 		{"a", `[{"type":"section","text":{"type":"mrkdwn","text":"<!here>"}}]`},
 		{"a", `[{"type":"header","text":{"type":"plain_text","text":"<!here>"}}]`},
 		{"a", `[{"type":"context","elements":[{"type":"mrkdwn","text":"*a*"}]}]`},
+		{"a", `[{"type":"context","elements":[{"type":"mrkdwn","text":"acknowledged by <@U024BE7LH>, 3 Nov"}]}]`},
 		{"a", `[{"type":"section","text":{"type":"mrkdwn","text":"` + long + `"}}]`},
 	} {
 		if (judge{kind: tocsin.Post, marked: true}).message(m[0], []byte(m[1])) == "" {

@@ -21,6 +21,7 @@ type judge struct {
 	marked bool   // words of it may be bold
 	headed bool   // a note in bold stands above it,
 	calls  string // after a mention of ours, "" for none
+	taker  string // the Slack user whom the line of the acknowledgement names, "" for none
 }
 
 // ourLabels are all that begin a line of ours in bold.
@@ -77,6 +78,9 @@ func (j judge) message(text string, blocks []byte) string {
 			var s string
 			_ = json.Unmarshal(b.Elements[0].Text, &s)
 			if why = plainText(s); b.Elements[0].Type != "plain_text" {
+				if rest, ok := strings.CutPrefix(s, "acknowledged by <@"+j.taker+">, "); ok && j.taker != "" {
+					s = rest
+				}
 				why = judge{kind: j.kind}.shown(s)
 			}
 		}

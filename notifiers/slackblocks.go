@@ -273,6 +273,17 @@ func (s *slackMessage) context(text string, most int) {
 	}
 }
 
+// naming adds a small line in which Slack shows a user of its own by their name. An
+// id says nothing to people, and an edit calls nobody.
+func (s *slackMessage) naming(l cardLine) {
+	m := &mrkdwn{max: l.most}
+	before, after, _ := strings.Cut(l.text, "Slack user "+l.by)
+	m.text(before)
+	m.markup("<@" + l.by + ">")
+	m.text(after)
+	s.blocks = append(s.blocks, slack.NewContextBlock("", verbatim(m)))
+}
+
 // slackMessageOf renders any delivery.
 func slackMessageOf(d tocsin.Delivery, now time.Time) slackMessage {
 	switch d.Kind {
@@ -305,6 +316,10 @@ func slackAlert(c card) slackMessage {
 	c.facts(facts)
 	s.section(facts)
 	for _, l := range c.lines() {
+		if l.by != "" {
+			s.naming(l)
+			continue
+		}
 		s.context(l.text, l.most)
 	}
 
@@ -330,13 +345,22 @@ func slackAlert(c card) slackMessage {
 type cardLine struct {
 	text string
 	most int
+	by   string // a Slack user whom it names
 }
 
 // lines are what an alert grew by. Together with the header and two sections they
 // stay under 12,000 characters.
 func (c card) lines() []cardLine {
 	return []cardLine{
-		{c.Joined, 350}, {c.Taken, 150}, {c.Withdrawn, 700}, {c.Revised, 800}, {c.Signed, 600}, {c.published(), 1500}, {c.Reported, 600}, {c.Facets, 500}, {c.Unread, 100},
+		{text: c.Joined, most: 350},
+		{c.Taken, 150, c.TakenBy},
+		{text: c.Withdrawn, most: 700},
+		{text: c.Revised, most: 800},
+		{text: c.Signed, most: 600},
+		{text: c.published(), most: 1500},
+		{text: c.Reported, most: 600},
+		{text: c.Facets, most: 500},
+		{text: c.Unread, most: 100},
 	}
 }
 

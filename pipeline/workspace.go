@@ -57,13 +57,24 @@ func Visible(a tocsin.Alert, sees func(watchlist string) bool) tocsin.Alert {
 	return a
 }
 
-// LastAlerts are the newest alerts of watchlists that opened since a time.
-func (l *Logs) LastAlerts(ctx context.Context, since time.Time) (map[string]LastAlert, error) {
+// A LastAlert is the newest alert that a subscription was to have.
+type LastAlert struct {
+	ID, Title string
+	At        time.Time // when it was known that the subscription takes it
+}
+
+// LastAlerts are the newest alerts since a time of subscriptions, each of which takes
+// what its watchlist found after it began and its options want; by their keys.
+func (l *Logs) LastAlerts(ctx context.Context, since time.Time, subs map[string]tocsin.Subscription) (map[string]LastAlert, error) {
 	from, err := l.seqAt(ctx, l.alerts, since)
 	if err != nil {
 		return nil, err
 	}
-	titles, out := map[string]string{}, map[string]LastAlert{}
+	by := map[string][]string{} // keys of subscriptions, by watchlist
+	for key, s := range subs {
+		by[s.Watchlist] = append(by[s.Watchlist], key)
+	}
+	stories, out := map[string]*lastStory{}, map[string]LastAlert{}
 	for m, err := range l.read(ctx, streamAlerts, "alerts.*", from) {
 		if err != nil {
 			return nil, err
@@ -72,20 +83,45 @@ func (l *Logs) LastAlerts(ctx context.Context, since time.Time) (map[string]Last
 		if err != nil {
 			return nil, err
 		}
-		if ev.Kind == Opened {
-			titles[ev.Alert] = ev.Copy.Title
+		s := stories[ev.Alert]
+		if s == nil {
+			s = &lastStory{found: map[string]uint64{}, told: map[string]bool{}}
+			stories[ev.Alert] = s
 		}
-		for _, match := range ev.Matches {
-			if title := cmp.Or(titles[ev.Alert], ev.Copy.Title); title != "" {
-				out[match.Watchlist] = LastAlert{ev.Alert, title, ev.At}
+		if !s.grows(m.Sequence, ev) {
+			continue
+		}
+		for list, at := range s.found {
+			for _, key := range by[list] {
+				if at > subs[key].From && !s.told[key] && Wants(subs[key], s.copies) {
+					s.told[key] = true
+					out[key] = LastAlert{ev.Alert, s.title, ev.At}
+				}
 			}
 		}
 	}
 	return out, nil
 }
 
-// A LastAlert is the newest alert of a watchlist.
-type LastAlert struct {
-	ID, Title string
-	At        time.Time // when the watchlist matched
+// A lastStory is what LastAlerts knows of an alert.
+type lastStory struct {
+	title  string
+	copies []tocsin.Copy
+	found  map[string]uint64 // when watchlists found it, as sequences of ALERTS
+	told   map[string]bool   // subscriptions that were to have it
+}
+
+// grows takes an event, and reports whether more subscriptions may want the alert now.
+func (s *lastStory) grows(seq uint64, ev Event) bool {
+	s.title = cmp.Or(s.title, ev.Copy.Title)
+	copied := ev.Kind == Opened || ev.Kind == Copied
+	if copied {
+		s.copies = append(s.copies, tocsin.Copy{Source: ev.Copy.Source, Country: ev.Copy.Country, Lang: ev.Copy.Lang, Report: ev.Copy.Report})
+	}
+	for _, m := range ev.Matches {
+		if _, ok := s.found[m.Watchlist]; !ok {
+			s.found[m.Watchlist] = seq
+		}
+	}
+	return s.title != "" && (copied || len(ev.Matches) > 0)
 }

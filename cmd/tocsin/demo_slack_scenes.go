@@ -230,7 +230,7 @@ func (v *conversation) isAcknowledged() error {
 	if _, err := v.presses(demoBob, v.root.TS, ack); err != nil {
 		return err
 	}
-	return v.wait("who has it in hand, on the message", func() bool { return v.has("acknowledged by Slack user " + demoBob) })
+	return v.wait("who has it in hand, on the message", func() bool { return v.has("@" + demoBob) })
 }
 
 func (v *conversation) mutes() error {

@@ -240,7 +240,7 @@ func (t *transcript) lines(text string, blocks json.RawMessage) (out []string) {
 
 var (
 	slackMarks = regexp.MustCompile(`<([^<>|]*)(?:\|([^<>]*))?>`)
-	slackSigns = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&", "\u200b", "", ":white_check_mark:", "✅", ":bulb:", "💡", ":warning:", "⚠", ":no_bell:", "🔕", ":bell:", "🔔", ":grey_question:", "?")
+	slackSigns = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&", "\u200b", "", ":white_check_mark:", "✅", ":bulb:", "💡", ":warning:", "⚠", ":no_bell:", "🔕", ":bell:", "🔔", ":grey_question:", "?", ":hourglass:", "⌛", ":double_vertical_bar:", "⏸")
 )
 
 // plain is mrkdwn as it is read: people and channels by name, links with where they

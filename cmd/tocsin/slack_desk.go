@@ -25,7 +25,7 @@ type workspaceDesk struct {
 
 func (d *workspaceDesk) desk() slackapp.Desk {
 	return slackapp.Desk{
-		Standing: d.standing, Try: d.try, Save: d.save, Subscribe: d.subscribe, Unsubscribe: d.unsubscribe, Mute: d.mute,
+		Standing: d.standing, Try: d.try, Save: d.save, Subscribe: d.subscribe, Fits: d.fits, Unsubscribe: d.unsubscribe, Mute: d.mute,
 		Test: d.test, Why: d.why, Alert: d.alert, Acknowledge: d.acknowledge, Propose: d.propose, Exclude: d.exclude,
 	}
 }
@@ -56,22 +56,27 @@ func (d *workspaceDesk) standing(ctx context.Context) (s slackapp.Standing, err 
 	if err != nil {
 		return s, err
 	}
-	last, err := d.s.logs.LastAlerts(ctx, time.Now().Add(-quickSpan))
-	if err != nil {
-		return s, err
-	}
+	subs := map[string]tocsin.Subscription{}
 	for _, key := range slices.Sorted(maps.Keys(w.Subscriptions)) {
 		v := w.Subscriptions[key]
 		channel := d.channelOf(w, v.Subscription.To)
 		if v.Suspended || channel == "" || !d.sees(w, v.Subscription.Watchlist) {
 			continue
 		}
-		b := slackapp.Standby{Subscription: *v.Subscription, Channel: channel, Fixed: v.By == "file"}
+		b := slackapp.Standby{Subscription: *v.Subscription, Channel: channel, By: v.By, Fixed: v.By == "file"}
 		if m, ok := w.Mutes[key]; ok {
 			b.Muted = m.Mute.Until
 		}
-		b.Last, b.Title = last[b.Watchlist].At, last[b.Watchlist].Title
+		subs[key] = b.Subscription
 		s.Subscriptions = append(s.Subscriptions, b)
+	}
+	last, err := d.s.logs.LastAlerts(ctx, time.Now().Add(-quickSpan), subs)
+	if err != nil {
+		return s, err
+	}
+	for i, b := range s.Subscriptions {
+		x := last[b.Subscription.Watchlist+"."+b.To]
+		s.Subscriptions[i].Last, s.Subscriptions[i].Title = x.At, x.Title
 	}
 	slices.SortStableFunc(s.Subscriptions, func(x, y slackapp.Standby) int {
 		return cmp.Or(strings.Compare(x.Channel, y.Channel), strings.Compare(x.Watchlist, y.Watchlist))
@@ -194,36 +199,7 @@ func (d *workspaceDesk) subscribe(ctx context.Context, by, channel string, plan 
 		return err
 	}
 	plan.To = to
-	if plan.Escalate.To != "" {
-		if err := d.escalates(ctx, plan.Escalate.To); err != nil {
-			return err
-		}
-	}
 	return discreet(d.s.logs.SetSubscription(ctx, pipeline.Edit{By: by}, plan))
-}
-
-// escalates reports that alerts of the workspace cannot go on to a destination: one
-// of another workspace is as if it were not there.
-func (d *workspaceDesk) escalates(ctx context.Context, to string) error {
-	w, err := d.s.logs.Wanted(ctx)
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, name := range slices.Sorted(maps.Keys(w.Destinations)) {
-		v := w.Destinations[name]
-		if v.Suspended || v.Destination.Kind == "slack" && v.Destination.Workspace != d.workspace {
-			continue
-		}
-		if name == to {
-			return nil
-		}
-		names = append(names, name)
-	}
-	if near := nearest(to, names); near != "" {
-		return fmt.Errorf("escalate: there is no destination %q: did you mean %s?", to, near)
-	}
-	return fmt.Errorf("escalate: there is no destination %q; there are %s", to, strings.Join(names[:min(len(names), 20)], ", "))
 }
 
 // each calls f for the destinations by which a channel gets a watchlist.
@@ -333,7 +309,7 @@ func postTest(ctx context.Context, out *outside, to tocsin.Destination) error {
 	text := "This is a test alert: nothing was published. Real ones come from official sources."
 	delivery := tocsin.Delivery{
 		ID: fmt.Sprintf("test-%s-%d", to.To, now.UnixNano()), Kind: tocsin.Post, To: to, Since: now, NotAfter: now.Add(time.Minute),
-		Alert: tocsin.Alert{ID: "test", Opened: now, Copies: []tocsin.Copy{c}, Excerpt: text, Matches: []tocsin.Match{{Watchlist: "test", Branch: "test"}}},
+		Alert: tocsin.Alert{ID: slackapp.TestAlert, Opened: now, Copies: []tocsin.Copy{c}, Excerpt: text, Matches: []tocsin.Match{{Watchlist: "test", Branch: "test"}}},
 	}
 	ready, err := n.Prepare(ctx, delivery)
 	if err != nil {

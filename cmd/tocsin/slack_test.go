@@ -220,7 +220,7 @@ func TestChannelSubscribesFromSlackAndIsAlerted(t *testing.T) {
 		if n := holding(r.one, "C1111111", "Still cod"); n != 0 {
 			t.Error("a muted channel is posted to")
 		}
-		wantIn(t, "resume", r.say("U1ANN000", "C1111111", "resume"), "go on")
+		wantIn(t, "resume", r.say("U1ANN000", "C1111111", "resume"), "goes on in this channel")
 		time.Sleep(time.Minute)
 		if n := holding(r.one, "C1111111", "Still cod"); n != 1 {
 			t.Errorf("%d messages of what was held, want 1", n)
@@ -351,5 +351,88 @@ func TestSlackSetsWhatSubscriptionSetSets(t *testing.T) {
 		options := "quiet:22:00-07:00 Europe/Paris escalate:10m:room fold-over:7"
 		wantIn(t, "set", ann("subscribe missiles "+options), "from now on")
 		wantIn(t, "list", ann("list"), "*missiles* (`"+options+"`)")
+	})
+}
+
+// TestWhatASubscriptionNamesHasToBeThere: before a query is shown as one to save, and
+// before it is saved. A source that is not there would send nothing for ever, and no
+// watchlist is left over that nobody gets.
+func TestWhatASubscriptionNamesHasToBeThere(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		ann := func(text string) string { return r.say("U1ANN000", "C1111111", text) }
+		wantIn(t, "a source", ann("subscribe visa* from:nosuch"), "from: there is no source", "nothing would ever come; there are mfa, mofa")
+		wantIn(t, "a typo", ann("subscribe missiles from:mfaa"), "did you mean mfa?")
+		wantIn(t, "a destination", ann("subscribe visa* escalate:10m to:rom"), "did you mean room?")
+		value := `{"q":"visa*","p":{"escalate":{"after":600000000000,"to":"nowhere"}}}`
+		wantIn(t, "an old button", r.click(r.one, "U1ANN000", "C1111111", "tocsin_save", value), "there is no destination")
+		w, err := r.svc.logs.Wanted(t.Context())
+		if err != nil || len(w.Watchlists) != 1 {
+			t.Errorf("watchlists %v, %v", w.Watchlists, err)
+		}
+		wantIn(t, "what is there", ann("subscribe visa* from:mfa escalate:10m to:room"), "Not saved yet")
+	})
+}
+
+// TestButtonsOfATestAlertSayThatItIsOne: they are the first that an administrator
+// presses.
+func TestButtonsOfATestAlertSayThatItIsOne(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		wantIn(t, "test", r.say("U1ANN000", "C1111111", "test"), "marked as a test")
+		for _, action := range []string{"tocsin_acknowledge", "tocsin_mute_similar", "tocsin_not_relevant", "tocsin_why"} {
+			wantIn(t, action, r.click(r.one, "U1ANN000", "C1111111", action, "test"), "This is a test alert")
+		}
+	})
+}
+
+// TestLastAlertIsOneThatTheChannelWasToHave, not any that its watchlist found: before
+// the channel subscribed, or by publishers that it does not want.
+func TestLastAlertIsOneThatTheChannelWasToHave(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		publish := func(n int, title string) {
+			r.publish("mfa.example", entry("mfa.example", n, title, "A missile flew."))
+			time.Sleep(5 * time.Minute)
+		}
+		ann := func(text string) string { return r.say("U1ANN000", "C1111111", text) }
+		publish(1, "Earlier missile")
+		wantIn(t, "all", ann("subscribe missiles"), "from now on")
+		wantIn(t, "before", ann("list"), "*missiles*, no alert in 30 days")
+		publish(2, "Later missile")
+		wantIn(t, "after", ann("list"), "last alert", "Later missile")
+		wantIn(t, "narrowed", ann("subscribe missiles from:mofa"), "from now on")
+		wantIn(t, "of others", ann("list"), "*missiles* (`from:mofa`), no alert in 30 days")
+	})
+}
+
+// TestReloadTakesNoRequestAgain: what Slack signed before it is good for five minutes,
+// and once.
+func TestReloadTakesNoRequestAgain(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		at := time.Now()
+		send := func() int {
+			q, err := notifiertest.Signed("http://alerts.example/hooks/slack/two", "signing", "slash_commands", r.two.Slash("once", "U2BOB000", "C2222222", "test"), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			client := &http.Client{Transport: &http.Transport{DialContext: r.public.Dial, DisableKeepAlives: true}}
+			resp, err := client.Do(q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			time.Sleep(30 * time.Second)
+			return resp.StatusCode
+		}
+		first := send()
+		cfg := *r.svc.config()
+		cfg.Workspaces = slices.Clone(cfg.Workspaces)
+		cfg.Workspaces[1].MayChange = nil
+		r.reload <- &cfg
+		time.Sleep(30 * time.Second)
+		if again := send(); first != http.StatusOK || again != http.StatusUnauthorized {
+			t.Errorf("status %d, and after a reload %d", first, again)
+		}
+		if n := holding(r.two, "C2222222", "TEST"); n != 1 {
+			t.Errorf("%d tests", n)
+		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func Buttons(alert string) []slack.BlockElement {
 
 // interact begins what a click or a form asks for.
 func (a *App) interact(i interaction) any {
-	p := person{cmp.Or(i.User.TeamID, i.Team.ID), i.User.ID, i.Channel.ID}
+	p := person{cmp.Or(i.User.TeamID, i.Team.ID), i.User.ID, i.Channel.ID, i.Channel.ID}
 	switch i.Type {
 	case "view_submission":
 		return a.submit(p, i)
@@ -98,8 +99,15 @@ func (a *App) answerClick(ctx context.Context, p person, i interaction, r reply)
 	}
 }
 
+// TestAlert is the id of an alert that is posted as a test. There is none of this name.
+const TestAlert = "test"
+
 func (a *App) click(ctx context.Context, p person, i interaction, action, value string) (reply, error) {
-	switch strings.TrimRight(action, "_0123456789") { // buttons of one kind in one block are numbered
+	kind := strings.TrimRight(action, "_0123456789") // buttons of one kind in one block are numbered
+	if value == TestAlert && slices.Contains([]string{actionAck, actionMute, actionIrrelevant, actionWhy}, kind) {
+		return say(":white_check_mark: tocsin hears this button. This is a test alert: below a real one the button does its work."), nil
+	}
+	switch kind {
 	case actionAck:
 		return a.acknowledge(ctx, p, value)
 	case actionMute:
@@ -136,8 +144,8 @@ var errStale = errors.New("this button is of another version of tocsin: ask agai
 // acknowledge notes who has an alert in hand. The alert's own message shows that to
 // all.
 func (a *App) acknowledge(ctx context.Context, p person, alert string) (reply, error) {
-	if a.foreign(p.team) {
-		return reply{}, errors.New("you belong to another workspace: only its own people acknowledge its alerts")
+	if err := a.ofUs(ctx, p); err != nil {
+		return reply{}, err
 	}
 	ack, err := a.Desk.Acknowledge(ctx, p.by(), alert)
 	if err != nil {
@@ -248,6 +256,9 @@ func (a *App) exclude(ctx context.Context, p person, value string) (reply, error
 	if err := a.mayChange(ctx, p, p.channel); err != nil {
 		return reply{}, err
 	}
+	if err := a.mayEdit(ctx, p, e.Watchlist); err != nil {
+		return reply{}, err
+	}
 	if err := a.Desk.Exclude(ctx, p.by(), e); err != nil {
 		return reply{}, err
 	}
@@ -312,6 +323,14 @@ func (a *App) save(ctx context.Context, p person, channel string, w tocsin.Watch
 	}
 	if err := a.reach(ctx, channel); err != nil {
 		return reply{}, err
+	}
+	if err := a.fits(ctx, plan); err != nil {
+		return reply{}, err // before the watchlist is saved
+	}
+	if base != 0 {
+		if err := a.mayEdit(ctx, p, w.Name); err != nil {
+			return reply{}, err
+		}
 	}
 	if w.Name == "" {
 		w.Name = nameOf(w.Query)

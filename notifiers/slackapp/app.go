@@ -29,6 +29,7 @@ type Config struct {
 	MayChange     []string      // who may change something: MembersMay, AdminsMay or ids of users; none means MembersMay
 	Desk          Desk
 	Log           *slog.Logger // nil means slog.Default()
+	Used          *Signatures  // by which requests came over HTTP; nil means none yet
 
 	// Trouble is told, for operators, that people cannot reach the app, and "" when
 	// they can again. Nil means that nobody is to hear.
@@ -51,6 +52,7 @@ type App struct {
 	jobs chan func(context.Context)
 
 	changes chan func(context.Context) // jobs that Slack waits for
+	knows   chan struct{}              // closed once team is known
 
 	mu     sync.Mutex
 	team   string            // whose Token is; "" before it is known
@@ -85,7 +87,7 @@ func newApp(c Config) *App {
 	}
 	a := &App{
 		Config: c, seen: newSeen(), jobs: make(chan func(context.Context), waiting), changes: make(chan func(context.Context), waiting),
-		typing: map[string]int{}, mays: map[[2]string]may{},
+		knows: make(chan struct{}), typing: map[string]int{}, mays: map[[2]string]may{},
 	}
 	plain := *c.HTTP
 	plain.Timeout = callFor
@@ -149,6 +151,7 @@ func (a *App) learnTeam(ctx context.Context) error {
 			a.mu.Lock()
 			a.team = who.TeamID
 			a.mu.Unlock()
+			close(a.knows)
 			return nil
 		}
 		if ctx.Err() == nil {
@@ -270,8 +273,11 @@ type event struct {
 	} `json:"event"`
 }
 
-// A person is who asks, and where.
-type person struct{ team, user, channel string }
+// A person is who asks, and about which channel.
+type person struct {
+	team, user, channel string
+	in                  string // the channel where Slack says they are; "" on the app's home and in a form
+}
 
 // by is the person for the record.
 func (p person) by() string { return "slack:" + p.team + ":" + p.user }

@@ -30,6 +30,7 @@ type counter struct {
 	ack      tocsin.Acknowledgement
 	alert    tocsin.Alert
 	edits    []Proposal
+	unfit    error
 }
 
 func (c *counter) note(format string, args ...any) error {
@@ -67,6 +68,7 @@ func (c *counter) desk() Desk {
 		Subscribe: func(_ context.Context, by, channel string, plan tocsin.Subscription) error {
 			return c.note("%s subscribes %s to %s%s", by, channel, plan.Watchlist, planWords(plan))
 		},
+		Fits: func(context.Context, tocsin.Subscription) error { return c.unfit },
 		Unsubscribe: func(_ context.Context, by, channel, list string) error {
 			return c.note("%s unsubscribes %s from %s", by, channel, list)
 		},
@@ -248,7 +250,9 @@ func TestEveryVerbIsAnswered(t *testing.T) {
 			{"list", "*missiles*", ""},
 			{"mute missiles 2h", "is muted here until", "slack:T0000001:UANN mutes missiles in C0000001 for 2h0m0s"},
 			{"mute missile 2h", "/tocsin mute missiles 2h", ""},
-			{"pause", "1 subscriptions of this channel are paused", "slack:T0000001:UANN mutes missiles in C0000001 for 8736h0m0s"},
+			{"resume misiles", "/tocsin resume missiles", ""},
+			{"pause", "1 subscription is paused in this channel until", "slack:T0000001:UANN mutes missiles in C0000001 for 8736h0m0s"},
+			{"pause 2h", "at the latest", "slack:T0000001:UANN mutes missiles in C0000001 for 2h0m0s"},
 			{"resume", "Nothing is muted", ""},
 			{"test", "marked as a test", "test in C0000001"},
 			{"why <https://x.example/1>", "because of https://x.example/1", "why https://x.example/1"},
@@ -410,7 +414,11 @@ func TestModalJudgesWhileOneWritesAndSaves(t *testing.T) {
 func TestEditOpensAtOnceAndOnlyWhatIsOwn(t *testing.T) {
 	inSlack(t, nil, func(r *rig) {
 		r.say("UANN", "C0000001", "edit missiles")
-		has(t, "own", words(r.View("").View), "*missiles*", "missile*")
+		has(t, "own", words(r.View("").View), "*missiles*", "missile*", "would have sent *7* statements", "Of the version in force it adds")
+		r.say("UANN", "D0000ANN", "edit missiles")
+		if v := string(r.View("").View); strings.Contains(v, `"initial_conversation":"D`) {
+			t.Errorf("a channel is chosen that is none of those to choose from: %s", v)
+		}
 		r.say("UANN", "C0000001", "edit nukes")
 		has(t, "shared", words(r.View("").View), "is shared and cannot be changed from Slack")
 	})
@@ -501,9 +509,13 @@ func TestOtherWorkspacesAreLeftAlone(t *testing.T) {
 
 func TestUninvitedChannelIsToldWhatToDo(t *testing.T) {
 	inSlack(t, nil, func(r *rig) {
-		r.Absent["C0000002"] = true
-		has(t, "subscribe", r.say("UANN", "C0000002", "subscribe nukes"), "/invite @tocsin")
-		if did := r.desk.notes(); len(did) != 0 {
+		for _, channel := range []string{"C0000002", "G0000002"} { // Slack hides the second, a private one
+			r.Absent[channel] = true
+			has(t, "subscribe", r.say("UANN", channel, "subscribe nukes"), "/invite @tocsin")
+			has(t, "test", r.say("UANN", channel, "test"), "/invite @tocsin")
+			has(t, "a new query", r.say("UANN", channel, "subscribe visa*"), "/invite @tocsin")
+		}
+		if did := strings.ReplaceAll(strings.Join(r.desk.notes(), ""), "try visa*", ""); did != "" {
 			t.Errorf("did %q", did)
 		}
 	})

@@ -75,7 +75,7 @@ func help() reply {
 		{"/tocsin new", "opens a form; /tocsin edit <watchlist> opens one of yours"},
 		{"/tocsin list", "what this channel gets, and what there is"},
 		{"/tocsin mute missile-transfer 2h", "holds its alerts; /tocsin resume missile-transfer ends that"},
-		{"/tocsin pause", "holds all that this channel gets; /tocsin resume ends that"},
+		{"/tocsin pause", "holds all that this channel gets, or with 2h for so long; /tocsin resume ends that"},
 		{"/tocsin test", "posts a message here that is marked as a test"},
 		{"/tocsin why https://…", "what became of a statement"},
 		{"/tocsin search embargo*", "the newest ten of the last 30 days"},

@@ -26,6 +26,9 @@ type Desk struct {
 	// changes how it does. Plan.To is not looked at.
 	Subscribe func(ctx context.Context, by, channel string, plan tocsin.Subscription) error
 
+	// Fits says what plan names that is not there: a destination or sources.
+	Fits func(ctx context.Context, plan tocsin.Subscription) error
+
 	// Unsubscribe ends that.
 	Unsubscribe func(ctx context.Context, by, channel, watchlist string) error
 
@@ -65,6 +68,7 @@ type Standing struct {
 type Standby struct {
 	tocsin.Subscription
 	Channel string
+	By      string    // who asked for it, or changed how, last
 	Fixed   bool      // the configuration file provides it: it can be muted, not changed
 	Muted   time.Time // until then; zero if it is not
 	Last    time.Time // when it last had an alert; zero if that is more than 30 days ago

@@ -3,6 +3,7 @@ package slackapp
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/slack-go/slack"
 )
@@ -33,7 +34,7 @@ func (a *App) publishHome(ctx context.Context, p person, word string) error {
 	if err != nil {
 		blocks = append(blocks, sorry(err).blocks...)
 	} else {
-		blocks = append(blocks, home(s)...)
+		blocks = append(blocks, home(s, p)...)
 	}
 	v := slack.HomeTabViewRequest{Type: slack.VTHomeTab, Blocks: slack.Blocks{BlockSet: blocks}}
 	if _, err := a.bot.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: p.user, View: v}); err != nil {
@@ -42,8 +43,9 @@ func (a *App) publishHome(ctx context.Context, p person, word string) error {
 	return nil
 }
 
-// home is what the home says of a workspace.
-func home(s Standing) []slack.Block {
+// home is what the home says to a person of a workspace.
+func home(s Standing, p person) []slack.Block {
+	s.Subscriptions = slices.DeleteFunc(slices.Clone(s.Subscriptions), func(b Standby) bool { return !shown(p, b) })
 	blocks := []slack.Block{
 		section("*" + coverage(s) + "*"),
 		slack.NewActionBlock("", primary(button(actionNew, "-", "New watchlist"))),
@@ -69,7 +71,15 @@ func home(s Standing) []slack.Block {
 		if own[b.Watchlist] {
 			buttons = append(buttons, button(actionEdit, value, "Edit"))
 		}
-		blocks = append(blocks, section(mention(b.Channel)+"  "+standbyText(b)), slack.NewActionBlock("", buttons...))
+		blocks = append(blocks, section(where(b.Channel)+"  "+standbyText(b)), slack.NewActionBlock("", buttons...))
 	}
 	return blocks
+}
+
+// where is a channel as the home names it.
+func where(channel string) string {
+	if private(channel) {
+		return "Your conversation with tocsin"
+	}
+	return mention(channel)
 }

@@ -51,9 +51,9 @@ func TestNothingForeignIsObeyedOrTooLong(t *testing.T) {
 		a := newApp(Config{Token: "x", AppToken: "x", Desk: c.desk()})
 		ctx := context.Background()
 		replies := map[string]func() (reply, error){
-			"list":    func() (reply, error) { return a.list(ctx, "C0000001") },
+			"list":    func() (reply, error) { return a.list(ctx, person{channel: "C0000001"}) },
 			"sources": func() (reply, error) { return a.sources(ctx) },
-			"preview": func() (reply, error) { return a.preview(ctx, Command{Query: h()}) },
+			"preview": func() (reply, error) { return a.preview(ctx, person{channel: "D0000001"}, Command{Query: h()}) },
 			"search":  func() (reply, error) { return a.search(ctx, Command{Query: h()}) },
 			"explain": func() (reply, error) { return a.explain(ctx, "a") },
 			"edits":   func() (reply, error) { return a.offerEdits(ctx, "a") },
@@ -75,7 +75,7 @@ func TestNothingForeignIsObeyedOrTooLong(t *testing.T) {
 			}
 			unobeyed(t, name, data)
 		}
-		data, _ := json.Marshal(map[string]any{"type": "home", "blocks": home(s)})
+		data, _ := json.Marshal(map[string]any{"type": "home", "blocks": home(s, person{})})
 		if err := notifiertest.CheckView(data); err != nil {
 			t.Fatalf("%d home: %v", i, err)
 		}

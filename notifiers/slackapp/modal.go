@@ -46,8 +46,12 @@ func (a *App) edit(ctx context.Context, trigger, channel, name string) error {
 	if err != nil {
 		v = endView(wrong(err))
 	}
-	if _, err := a.bot.UpdateViewContext(ctx, v, "", "", resp.View.ID); err != nil {
-		return outcome(err)
+	shown, failed := a.bot.UpdateViewContext(ctx, v, "", "", resp.View.ID)
+	if failed != nil {
+		return outcome(failed)
+	}
+	if err == nil {
+		a.judge(ctx, resp.View.ID, shown.View.Hash, d)
 	}
 	return nil
 }
@@ -118,8 +122,12 @@ func modal(d draft, result []string) slack.ModalViewRequest {
 	} else {
 		blocks = append(blocks, section("*"+esc(d.Name, 80)+"*"))
 	}
+	first := d.Channel
+	if private(first) {
+		first = "" // it is none of those to choose from
+	}
 	channel := &slack.SelectBlockElement{
-		Type: "conversations_select", ActionID: actionChannel, InitialConversation: d.Channel, DefaultToCurrentConversation: d.Channel == "",
+		Type: "conversations_select", ActionID: actionChannel, InitialConversation: first, DefaultToCurrentConversation: d.Channel == "",
 		Filter: &slack.SelectBlockElementFilter{Include: []string{"public", "private"}, ExcludeBotUsers: true},
 	}
 	blocks = append(blocks, queryBlock, planBlock, input(blockChannel, "Channel that gets its alerts", "", channel, false))
@@ -178,7 +186,7 @@ func straightenQuery(s string) string {
 
 // planOf reads the options of a form.
 func planOf(text string) (tocsin.Subscription, error) {
-	rest, words := options(text)
+	rest, words := options(tighten(text))
 	if rest != "" {
 		words = append(strings.Fields(rest), words...)
 	}

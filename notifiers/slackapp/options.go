@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -51,7 +52,72 @@ func options(s string) (what string, words []string) {
 	for len(words) > 0 && follows(words[0]) && !isOption(words[0]) {
 		s, words = strings.TrimSpace(s+" "+words[0]), words[1:]
 	}
+	// missile* AND lang:fr is all a query.
+	for len(words) > 0 && joins.MatchString(s) {
+		s, words = s+" "+words[0], words[1:]
+	}
+	if at := misplaced(s); at >= 0 {
+		s, words = strings.TrimSpace(s[:at]), append(strings.Fields(s[at:]), words...)
+	}
 	return s, words
+}
+
+var joins = regexp.MustCompile(`(^|[ (])(AND|OR|NOT|NEAR(/\d+)?)$`)
+
+// neverFields are options that no query can mean.
+var neverFields = []string{"digest", "min-copies", "quiet", "escalate", "fold-over"}
+
+// misplaced is where an option begins in what is subscribed, as digest: does if what
+// follows it was not understood; -1 if none does.
+func misplaced(s string) int {
+	inside, begins := false, true
+	for i, r := range s {
+		if begins && !inside {
+			word, _, _ := strings.Cut(s[i:], " ")
+			if m := optionWord.FindStringSubmatch(word); m != nil && slices.Contains(neverFields, optionName(m[1])) {
+				return i
+			}
+		}
+		if r == '"' {
+			inside = !inside
+		}
+		begins = r == ' '
+	}
+	return -1
+}
+
+var optionHead = regexp.MustCompile(`^[A-Za-z][A-Za-z_–-]{1,20}:`)
+
+// tighten writes options as they are read: digest: "daily 08:00" as digest:daily 08:00.
+// What stands between quotes is left alone.
+func tighten(s string) string {
+	var b strings.Builder
+	inside, begins := false, true
+	for i := 0; i < len(s); {
+		head := ""
+		if begins && !inside {
+			head = optionHead.FindString(s[i:])
+		}
+		if head == "" || optionName(strings.TrimSuffix(head, ":")) == "" {
+			if s[i] == '"' {
+				inside = !inside
+			}
+			begins = s[i] == ' '
+			b.WriteByte(s[i])
+			i++
+			continue
+		}
+		value := strings.TrimLeft(s[i+len(head):], " ")
+		i, begins = len(s)-len(value), false
+		b.WriteString(head)
+		if quoted, ok := strings.CutPrefix(value, `"`); ok {
+			if value, _, ok = strings.Cut(quoted, `"`); ok {
+				b.WriteString(strings.TrimSpace(value))
+				i += len(value) + len(`""`)
+			}
+		}
+	}
+	return b.String()
 }
 
 // isOption reports whether a word looks like an option, well written or not.
@@ -72,10 +138,13 @@ func optionName(word string) string {
 	if name := aliases[word]; name != "" {
 		return name
 	}
-	if near := nearest(word, optionNames); len(word) > 3 && near != "" {
+	if len(word) <= 3 {
+		return ""
+	}
+	if near := nearest(word, optionNames); near != "" {
 		return near
 	}
-	return ""
+	return aliases[nearest(word, slices.Sorted(maps.Keys(aliases)))]
 }
 
 // follows reports whether a word can stand after an option: after digest:daily or
@@ -91,11 +160,9 @@ func isWhen(word string) bool {
 // plan reads the words of options. Try makes a whole command of good ones.
 func plan(words []string, try func(good string) string) (s tocsin.Subscription, err error) {
 	for i := 0; i < len(words); i++ {
-		word := words[i]
+		word, begins := words[i], i
 		instead := func(good string) string {
-			fixed := slices.Clone(words)
-			fixed[i] = good
-			return try(strings.Join(fixed, " "))
+			return try(strings.Join(slices.Concat(words[:begins], []string{good}, words[i+1:]), " "))
 		}
 		if strings.EqualFold(word, "urgent") {
 			s.Urgent = true
@@ -109,7 +176,7 @@ func plan(words []string, try func(good string) string) (s tocsin.Subscription, 
 		if name != strings.ToLower(m[1]) && aliases[strings.ToLower(m[1])] == "" {
 			return s, usage(instead(name+":"+m[2]), "there is no option %q", cut(m[1], 40))
 		}
-		for (name == "digest" || name == "quiet") && i+1 < len(words) && isWhen(words[i+1]) {
+		for (name == "digest" || name == "quiet") && i+1 < len(words) && !isOption(words[i+1]) {
 			i++
 			value += " " + words[i]
 		}

@@ -69,7 +69,7 @@ func usage(try, format string, args ...any) error {
 //	subscribe <watchlist | "query"> [lang:fr,en] [from:un] [country:FR] [digest:daily 08:00] [min-copies:2] [urgent]
 //	          [quiet:22:00-07:00 Europe/Paris] [escalate:10m to:duty] [fold-over:20]
 //	unsubscribe <watchlist>     edit <watchlist>     mute <watchlist> 2h     resume [<watchlist>]
-//	new   list   pause   test   why <url>   search <query>   sources   help
+//	new   list   pause [2h]   test   why <url>   search <query>   sources   help
 //
 // Options stand at the end. A query is all before them; quotes around a whole query
 // with operators in it are taken off, those of a phrase are part of it.
@@ -94,6 +94,8 @@ func Parse(text string) (Command, error) {
 		return c.named(rest)
 	case verbMute:
 		return c.mute(rest)
+	case verbPause:
+		return c.pause(rest)
 	case verbResume:
 		if rest == "" {
 			return c, nil
@@ -116,8 +118,19 @@ func Parse(text string) (Command, error) {
 	return c, nil
 }
 
+// synonyms are what other apps call it.
+var synonyms = map[string]string{
+	"add": verbSubscribe, "watch": verbSubscribe, "follow": verbSubscribe, "remove": verbUnsubscribe, "delete": verbUnsubscribe,
+	"stop": verbUnsubscribe, "start": verbResume, "snooze": verbMute, "silence": verbMute, "status": verbSources, "feeds": verbSources,
+	"find": verbSearch, "create": verbNew, "change": verbEdit, "show": verbList, "subscriptions": verbList, "explain": verbWhy,
+}
+
 func unknownVerb(verb, rest string) error {
-	if near := nearest(verb, verbs); near != "" {
+	near := nearest(verb, verbs)
+	if near == "" {
+		near = synonyms[verb]
+	}
+	if near != "" {
 		return usage(strings.TrimSpace("/tocsin "+near+" "+rest), "there is no command %q", cut(verb, 40))
 	}
 	return usage("/tocsin help", "there is no command %q", cut(verb, 40))
@@ -135,7 +148,33 @@ func (c Command) named(rest string) (Command, error) {
 	return c, nil
 }
 
+// inShort writes a span at the end of a text, such as 2 hours, as 2h.
+func inShort(s string) string {
+	return spanWords.ReplaceAllStringFunc(s, func(s string) string {
+		n := strings.TrimSpace(strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+		return " " + n + strings.ToLower(strings.TrimLeft(s, " 0123456789")[:1])
+	})
+}
+
+// pause is for a while, or until people resume.
+func (c Command) pause(rest string) (Command, error) {
+	if rest == "" {
+		return c, nil
+	}
+	words := strings.TrimPrefix(strings.TrimSpace(inShort(" "+rest)), "for ")
+	d, err := span(words)
+	switch {
+	case err == nil:
+		c.For = d
+		return c, nil
+	case tocsin.Name.MatchString(words) && (words[0] < '0' || words[0] > '9'):
+		return c, usage("/tocsin mute "+words+" 2h", "pause is of all that this channel gets")
+	}
+	return c, usage("/tocsin pause 2h", "%q is no time that a pause can last: write 30m, 2h or 3d, from a minute to a year", cut(rest, 40))
+}
+
 func (c Command) mute(rest string) (Command, error) {
+	rest = inShort(rest)
 	i := strings.LastIndexByte(rest, ' ')
 	if i < 0 {
 		try := ""
@@ -147,7 +186,7 @@ func (c Command) mute(rest string) (Command, error) {
 	name := strings.TrimSuffix(strings.TrimSpace(rest[:i]), " for")
 	d, err := span(rest[i+1:])
 	if err != nil {
-		return c, usage("/tocsin mute "+name+" 2h", "%q is no time: write 30m, 2h or 3d", cut(rest[i+1:], 40))
+		return c, usage("/tocsin mute "+name+" 2h", "%q is no time that a mute can last: write 30m, 2h or 3d, from a minute to a year", cut(rest[i+1:], 40))
 	}
 	c.For = d
 	return c.named(name)
@@ -156,13 +195,18 @@ func (c Command) mute(rest string) (Command, error) {
 // maxSpan is how long a mute can last.
 const maxSpan = 365 * 24 * time.Hour
 
+// spanWords are the ways in which people write the units of a span.
+var spanWords = regexp.MustCompile(`(?i) \d+ ?(m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)$`)
+
 func span(s string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 12)
-		if err != nil {
-			return 0, err
+	for unit, hours := range map[string]uint64{"d": 24, "w": 7 * 24} {
+		if many, ok := strings.CutSuffix(s, unit); ok {
+			n, err := strconv.ParseUint(many, 10, 12)
+			if err != nil {
+				return 0, err
+			}
+			s = fmt.Sprintf("%dh", n*hours)
 		}
-		s = fmt.Sprintf("%dh", n*24)
 	}
 	d, err := time.ParseDuration(s)
 	if err == nil && (d < time.Minute || d > maxSpan) {
@@ -182,7 +226,7 @@ func (c Command) why(rest string) (Command, error) {
 }
 
 func (c Command) subscribe(rest string) (Command, error) {
-	rest, words := options(rest)
+	rest, words := options(tighten(rest))
 	plan, err := plan(words, func(good string) string { return strings.TrimSpace("/tocsin subscribe " + rest + " " + good) })
 	if err != nil {
 		return c, err

@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -56,12 +57,19 @@ func (a *App) Handler() (http.Handler, error) {
 	if a.SigningSecret == "" {
 		return nil, errors.New("slack app: the signing secret is missing: without it anybody could give commands")
 	}
-	return &handler{app: a, used: newSeen()}, nil
+	return &handler{app: a, used: cmp.Or(a.Used, NewSignatures())}, nil
 }
+
+// Signatures are those of requests that came. They outlive an app that is made anew,
+// or what came before that could be sent again.
+type Signatures struct{ *seen }
+
+// NewSignatures has none.
+func NewSignatures() *Signatures { return &Signatures{newSeen()} }
 
 type handler struct {
 	app  *App
-	used *seen // signatures
+	used *Signatures
 }
 
 // ServeHTTP takes one request.

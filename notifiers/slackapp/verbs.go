@@ -1,6 +1,7 @@
 package slackapp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,7 +32,7 @@ func (a *App) command(s slash) any {
 	if c.Verb == verbHelp {
 		return immediate(help())
 	}
-	p := person{s.TeamID, s.UserID, s.ChannelID}
+	p := person{s.TeamID, s.UserID, s.ChannelID, s.ChannelID}
 	work := func(ctx context.Context) reply {
 		r, err := a.do(ctx, p, c, s.TriggerID)
 		if err != nil {
@@ -79,7 +80,7 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 		if c.Watchlist != "" {
 			return a.subscribe(ctx, p, p.channel, c.Watchlist, c.Plan)
 		}
-		return a.preview(ctx, c)
+		return a.preview(ctx, p, c)
 	case verbUnsubscribe:
 		return a.unsubscribe(ctx, p, c.Watchlist)
 	case verbNew:
@@ -87,17 +88,20 @@ func (a *App) do(ctx context.Context, p person, c Command, trigger string) (repl
 	case verbEdit:
 		return reply{}, a.edit(ctx, trigger, p.channel, c.Watchlist)
 	case verbList:
-		return a.list(ctx, p.channel)
+		return a.list(ctx, p)
 	case verbMute:
 		return a.mute(ctx, p, c.Watchlist, time.Now().Add(c.For))
 	case verbPause:
-		return a.pause(ctx, p, time.Now().Add(pauseFor))
+		return a.pause(ctx, p, time.Now().Add(cmp.Or(c.For, pauseFor)))
 	case verbResume:
 		if c.Watchlist != "" {
 			return a.mute(ctx, p, c.Watchlist, time.Time{})
 		}
 		return a.pause(ctx, p, time.Time{})
 	case verbTest:
+		if err := a.reach(ctx, p.channel); err != nil {
+			return reply{}, err
+		}
 		return say("A message that is marked as a test was posted here."), a.Desk.Test(ctx, p.channel)
 	case verbWhy:
 		lines, err := a.Desk.Why(ctx, c.URL)
@@ -148,6 +152,9 @@ func (a *App) subscribe(ctx context.Context, p person, channel, name string, pla
 	if err := a.reach(ctx, channel); err != nil {
 		return reply{}, err
 	}
+	if err := a.fits(ctx, plan); err != nil {
+		return reply{}, err
+	}
 	plan.Watchlist = name
 	if err := a.Desk.Subscribe(ctx, p.by(), channel, plan); err != nil {
 		return reply{}, err
@@ -157,7 +164,7 @@ func (a *App) subscribe(ctx context.Context, p person, channel, name string, pla
 
 // mention is a channel as Slack shows it by its name.
 func mention(channel string) string {
-	if strings.HasPrefix(channel, "D") {
+	if private(channel) {
 		return "This conversation"
 	}
 	return "<#" + esc(channel, 30) + ">"
@@ -202,8 +209,8 @@ func Options(s tocsin.Subscription) (words []string) {
 }
 
 // preview says what a new query would have sent. It is saved by a click.
-func (a *App) preview(ctx context.Context, c Command) (reply, error) {
-	if err := c.Plan.CheckPolicy(); err != nil {
+func (a *App) preview(ctx context.Context, p person, c Command) (reply, error) {
+	if err := a.fits(ctx, c.Plan); err != nil {
 		return reply{}, err // not when it is saved
 	}
 	t, err := a.Desk.Try(ctx, Trial{Query: c.Query, Plan: c.Plan, Since: since(lookBack), Show: dryRunShow})
@@ -212,6 +219,9 @@ func (a *App) preview(ctx context.Context, c Command) (reply, error) {
 	}
 	head := fmt.Sprintf("*Not saved yet.* %s%s", code(t.Query, 1000), planText(c.Plan))
 	r := reply{text: "Not saved yet: " + esc(t.Query, 300), blocks: sections(append([]string{head}, tried(t, lookBack)...))}
+	if err := a.reach(ctx, p.channel); err != nil { // now, not only when it is saved
+		r.blocks = append(r.blocks, sorry(err).blocks...)
+	}
 	value, err := json.Marshal(offer{c.Query, c.Plan})
 	if err != nil || len(value) > maxValue {
 		r.blocks = append(r.blocks, remark("The query is too long to be saved from here: give it to /tocsin new."))
@@ -223,6 +233,14 @@ func (a *App) preview(ctx context.Context, c Command) (reply, error) {
 		button(actionDismiss, "-", "Forget it"),
 	))
 	return r, nil
+}
+
+// fits is nil if a subscription can be as its options say.
+func (a *App) fits(ctx context.Context, plan tocsin.Subscription) error {
+	if err := plan.CheckPolicy(); err != nil {
+		return err
+	}
+	return a.Desk.Fits(ctx, plan)
 }
 
 // An offer is a query that a click saves.
@@ -269,7 +287,7 @@ func (a *App) standby(ctx context.Context, channel, name, verb string) (Standby,
 	return Standby{}, usage("/tocsin list", "this channel does not get %q; it gets %s", name, cut(strings.Join(names, ", "), 300))
 }
 
-func (a *App) list(ctx context.Context, channel string) (reply, error) {
+func (a *App) list(ctx context.Context, p person) (reply, error) {
 	s, err := a.Desk.Standing(ctx)
 	if err != nil {
 		return reply{}, err
@@ -277,9 +295,10 @@ func (a *App) list(ctx context.Context, channel string) (reply, error) {
 	var here []string
 	elsewhere := 0
 	for _, b := range s.Subscriptions {
-		if b.Channel == channel {
+		switch {
+		case b.Channel == p.channel:
 			here = append(here, "• "+standbyText(b))
-		} else {
+		case shown(p, b):
 			elsewhere++
 		}
 	}
@@ -318,7 +337,11 @@ func (a *App) mute(ctx context.Context, p person, name string, until time.Time) 
 	if err := a.mayChange(ctx, p, p.channel); err != nil {
 		return reply{}, err
 	}
-	b, err := a.standby(ctx, p.channel, name, verbMute)
+	verb := verbMute
+	if until.IsZero() {
+		verb = verbResume
+	}
+	b, err := a.standby(ctx, p.channel, name, verb)
 	if err != nil {
 		if u, ok := errors.AsType[*UsageError](err); ok && strings.HasPrefix(u.Try, "/tocsin mute") {
 			u.Try += " 2h"
@@ -362,9 +385,17 @@ func (a *App) pause(ctx context.Context, p person, until time.Time) (reply, erro
 	case n == 0:
 		return say("This channel gets no watchlist: there is nothing to pause."), nil
 	case until.IsZero():
-		return say(":bell: %d subscriptions of this channel go on; what was held comes now.", n), nil
+		return say(":bell: %s on in this channel; what was held comes now.", count(n, "subscription goes", "subscriptions go")), nil
 	}
-	return say(":double_vertical_bar: %d subscriptions of this channel are paused until %s is said, at most a year. Nothing is lost: what comes is held.", n, code("/tocsin resume", 40)), nil
+	return say(":double_vertical_bar: %s in this channel until %s is said, at the latest %s. Nothing is lost: what comes is held.",
+		count(n, "subscription is paused", "subscriptions are paused"), code("/tocsin resume", 40), date(until)), nil
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
 }
 
 func (a *App) search(ctx context.Context, c Command) (reply, error) {
