@@ -76,7 +76,10 @@ func newCard(d tocsin.Delivery, now time.Time) card {
 	c.Revised = revised(a)
 	c.Withdrawn = withdrawn(a.Copies)
 	if ack := a.Acknowledged; ack.By != "" {
-		c.Taken, c.TakenBy = "acknowledged by "+whoDid(ack.By)+", "+stamp(ack.At), slackUser(ack.By)
+		c.Taken = "acknowledged by " + whoDid(ack.By) + ", " + stamp(ack.At)
+		if d.Kind == tocsin.Edit { // a new message would call them
+			c.TakenBy = slackUser(ack.By)
+		}
 	}
 	if first.Page == tocsin.PagePDF {
 		c.Unread = "PDF not read: matched by what the source says of it"
@@ -279,7 +282,7 @@ func heldBack(s tocsin.Summary, now time.Time) string {
 	case "away":
 		text = count(s.Matching, "alert", "alerts") + " missed while this channel could not be reached"
 	case "lifted":
-		text = count(s.Matching, "alert was", "alerts were") + " held for a digest that is no longer wanted"
+		text = count(s.Matching, "alert was", "alerts were") + " held until now"
 	}
 	if len(s.Newest) > 0 {
 		text += ", newest " + ago(now, dated(s.Newest[0]))

@@ -16,13 +16,43 @@ import (
 // has no Copy.
 const Acknowledged = "acknowledged"
 
-func (p *page) acknowledge(ev Event) {
-	p.alert.Acknowledged = cmp.Or(p.alert.Acknowledged, tocsin.Acknowledgement{By: ev.By, At: ev.At})
+// An acked is an acknowledgement and the Slack workspace in which it counts: "" is
+// everywhere.
+type acked struct {
+	workspace string
+	tocsin.Acknowledgement
 }
 
-// Acknowledge notes that by has an alert in hand. The first who does counts: the
-// acknowledgement that stands is returned, by whomever it is.
-func (l *Logs) Acknowledge(ctx context.Context, by, alert string) (tocsin.Acknowledgement, error) {
+func (p *page) acknowledge(ev Event) {
+	a := tocsin.Acknowledgement{By: ev.By, At: ev.At}
+	p.alert.Acknowledged = cmp.Or(p.alert.Acknowledged, a)
+	p.acks = append(p.acks, acked{ev.Workspace, a})
+}
+
+// acknowledgedIn is the first acknowledgement of an alert that counts in a workspace;
+// "" is told of all.
+func (p *page) acknowledgedIn(workspace string) tocsin.Acknowledgement {
+	for _, a := range p.acks {
+		if workspace == "" || a.workspace == "" || a.workspace == workspace {
+			return a.Acknowledgement
+		}
+	}
+	return tocsin.Acknowledgement{}
+}
+
+func (b *book) acknowledgedIn(workspace, alert string) tocsin.Acknowledgement {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if p := b.alerts[alert]; p != nil {
+		return p.acknowledgedIn(workspace)
+	}
+	return tocsin.Acknowledgement{}
+}
+
+// Acknowledge notes that by has an alert in hand, in a Slack workspace or, for "",
+// everywhere. The first who does counts: the acknowledgement that stands is returned,
+// by whomever it is.
+func (l *Logs) Acknowledge(ctx context.Context, by, workspace, alert string) (tocsin.Acknowledgement, error) {
 	if by == "" {
 		return tocsin.Acknowledgement{}, fmt.Errorf("acknowledge alert %s: by whom is missing", alert)
 	}
@@ -35,10 +65,13 @@ func (l *Logs) Acknowledge(ctx context.Context, by, alert string) (tocsin.Acknow
 		if err != nil {
 			return tocsin.Acknowledgement{}, err
 		}
-		if have := p.alert.Acknowledged; have.By != "" {
+		if have := p.acknowledgedIn(workspace); have.By != "" {
 			return have, nil
 		}
-		ev := Event{V: thirdFormat, Kind: Acknowledged, Alert: alert, At: time.Now().UTC(), By: by}
+		ev := Event{V: thirdFormat, Kind: Acknowledged, Alert: alert, At: time.Now().UTC(), By: by, Workspace: workspace}
+		if workspace != "" {
+			ev.V = tocsin.Format // an earlier tocsin would tell others of it
+		}
 		_, err = appendTo(ctx, l.b, "alerts."+alert, ev, jetstream.WithExpectLastSequence(info.State.LastSeq))
 		if _, moved := errors.AsType[*errMoved](err); moved {
 			continue

@@ -51,6 +51,7 @@ type page struct {
 	last      uint64   // of its events
 	earlier   bool     // it opened on what was stored earlier
 	escalated []string // destinations that it went on to
+	acks      []acked  // in order
 	split     bool     // a person parted it from another
 	kin       []string // alerts that were merged into it or parted from it, see Event.With
 }

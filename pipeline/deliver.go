@@ -172,17 +172,20 @@ func (l *lane) event(ctx context.Context, seq uint64) (posted, error) {
 	return posted{seq, ev}, err
 }
 
-// alert is an alert as it stands: from the book or, if it is older than that,
-// from the log.
+// alert is an alert as it stands, as the destination may know it: from the book or,
+// if it is older than that, from the log.
 func (l *lane) alert(ctx context.Context, id string) (tocsin.Alert, uint64, error) {
 	if a, last, ok := l.book.snapshot(id); ok {
+		a.Acknowledged = l.book.acknowledgedIn(l.dest.Workspace, id)
 		return a, last, nil
 	}
 	p, err := l.logs.page(ctx, id)
 	if err != nil {
 		return tocsin.Alert{}, 0, err
 	}
-	return p.alert, p.last, nil
+	a := p.alert
+	a.Acknowledged = p.acknowledgedIn(l.dest.Workspace)
+	return a, p.last, nil
 }
 
 func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {

@@ -50,7 +50,7 @@ func (l *lane) escalate(ctx context.Context) (next time.Time, err error) {
 			if time.Since(due) > escalateWithin {
 				continue
 			}
-			if err := l.logs.escalate(ctx, l.book, alert, l.dest.Name, e); err != nil {
+			if err := l.logs.escalate(ctx, l.book, alert, l.dest, e); err != nil {
 				return next, err
 			}
 		}
@@ -75,9 +75,9 @@ func (v *view) escalations(to string, lists []string) (out []tocsin.Escalation) 
 }
 
 // escalate appends that an alert goes on, if by the last of ALERTS nobody
-// acknowledged it and it did not go on there before. Where it was found to be one
-// with an older alert, that one is meant.
-func (l *Logs) escalate(ctx context.Context, b *book, alert, from string, e tocsin.Escalation) error {
+// whom the destination knows of acknowledged it and it did not go on there before.
+// Where it was found to be one with an older alert, that one is meant.
+func (l *Logs) escalate(ctx context.Context, b *book, alert string, from tocsin.Destination, e tocsin.Escalation) error {
 	for {
 		info, err := l.alerts.Info(ctx)
 		if err != nil {
@@ -87,12 +87,12 @@ func (l *Logs) escalate(ctx context.Context, b *book, alert, from string, e tocs
 			return err
 		}
 		a, ok := b.standing(alert)
-		if !ok || a.Acknowledged.By != "" || b.escalatedTo(a.ID, e.To) {
+		if !ok || b.acknowledgedIn(from.Workspace, a.ID).By != "" || b.escalatedTo(a.ID, e.To) {
 			return nil
 		}
 		ev := Event{
 			V: thirdFormat, Kind: Escalated, Alert: a.ID, At: time.Now().UTC(), To: e.To,
-			Reason: fmt.Sprintf("nobody acknowledged it within %s at %s", brief(e.After), from),
+			Reason: fmt.Sprintf("nobody acknowledged it within %s at %s", brief(e.After), from.Name),
 		}
 		_, err = appendTo(ctx, l.b, "alerts."+a.ID, ev, jetstream.WithExpectLastSequence(info.State.LastSeq))
 		if _, moved := errors.AsType[*errMoved](err); !moved {

@@ -50,7 +50,8 @@ type Event struct {
 	Watch    uint64          `json:"watch,omitempty"`    // the WATCH sequence it was decided with
 	Earlier  bool            `json:"earlier,omitempty"`  // a person had what is stored matched again: see [Logs.ApplyEarlier]
 
-	To string `json:"to,omitempty"` // with Escalated: the destination that it goes on to
+	To        string `json:"to,omitempty"`        // with Escalated: the destination that it goes on to
+	Workspace string `json:"workspace,omitempty"` // with Acknowledged: only destinations of this one, and of none, are told
 
 	Round *Round `json:"round,omitempty"` // with Watching
 }

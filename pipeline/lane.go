@@ -401,17 +401,14 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 		return act, nil, err
 	}
 	lists = l.view.subscribed(l.dest.Name, ev.seq)
-	if len(lists) == 0 {
-		return "", nil, nil
-	}
 	if ev.Kind == Watching {
-		if l.told[ev.seq] || !ev.Round.First && l.book.summary(ev, l.view.subscriptions(l.dest.Name, ev.seq)).Matching == 0 {
+		if len(lists) == 0 || l.told[ev.seq] || !ev.Round.First && l.book.summary(ev, l.view.subscriptions(l.dest.Name, ev.seq)).Matching == 0 {
 			return "", nil, nil
 		}
 		return l.unlessHeld(tocsin.Digest, lists), lists, nil
 	}
 	lists = l.book.matched(ev.Alert, ev.seq, lists)
-	if len(lists) == 0 {
+	if len(lists) == 0 && !l.book.escalatedTo(ev.Alert, l.dest.Name) {
 		return "", nil, nil
 	}
 	if l.msgs[ev.Alert] == nil && ev.Kind != Opened {
@@ -438,6 +435,8 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 	}
 	l.owe(ev, m)
 	switch {
+	case ev.Kind == Acknowledged && ev.Workspace != "" && l.dest.Workspace != "" && ev.Workspace != l.dest.Workspace:
+		return "", nil, nil
 	case ev.Kind == Paged && ev.Copy.Page != tocsin.PagePDF:
 		return "", nil, nil // nothing that a message shows
 	case m.parked || m.rendered >= ev.seq || !l.traits.Edits:

