@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,7 +33,7 @@ func (s *service) runSlack(ctx context.Context) error {
 				continue
 			}
 			if used[w.Name] == nil {
-				used[w.Name] = slackapp.NewSignatures()
+				used[w.Name] = slackapp.NewSignatures(time.Now())
 			}
 			a, err := s.slackApp(w, used[w.Name])
 			if err != nil {

@@ -50,22 +50,39 @@ func verify(secret tocsin.Secret, timestamp, signature string, body []byte, now 
 }
 
 // Handler takes what Slack sends over HTTP: commands, interactions and events, all
-// at one address. What Slack did not sign within five minutes, and what came
-// before, is refused with 401. It is an error to ask for one without a signing
+// at one address. What Slack did not sign within five minutes, and what came or may
+// have come before, is refused with 401. It is an error to ask for one without a signing
 // secret. What it takes is worked off by Run.
 func (a *App) Handler() (http.Handler, error) {
 	if a.SigningSecret == "" {
 		return nil, errors.New("slack app: the signing secret is missing: without it anybody could give commands")
 	}
-	return &handler{app: a, used: cmp.Or(a.Used, NewSignatures())}, nil
+	return &handler{app: a, used: cmp.Or(a.Used, NewSignatures(time.Time{}))}, nil
 }
 
 // Signatures are those of requests that came. They outlive an app that is made anew,
 // or what came before that could be sent again.
-type Signatures struct{ *seen }
+type Signatures struct {
+	*seen
+	since time.Time
+}
 
-// NewSignatures has none.
-func NewSignatures() *Signatures { return &Signatures{newSeen()} }
+// NewSignatures has none. What was signed in a second before since may have come to a
+// process that ended, and is refused.
+func NewSignatures(since time.Time) *Signatures {
+	return &Signatures{newSeen(), since.Truncate(time.Second)}
+}
+
+// take is an error if a request of a time may have come before.
+func (s *Signatures) take(signature, timestamp string) error {
+	if at, err := strconv.ParseInt(timestamp, 10, 64); err == nil && time.Unix(at, 0).Before(s.since) {
+		return errors.New("it was signed before this process began, and may have come then")
+	}
+	if !s.first(signature) {
+		return errors.New("it came before")
+	}
+	return nil
+}
 
 type handler struct {
 	app  *App
@@ -86,8 +103,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	timestamp, signature := r.Header.Get("X-Slack-Request-Timestamp"), strings.ToLower(r.Header.Get("X-Slack-Signature"))
 	err = verify(h.app.SigningSecret, timestamp, signature, body, time.Now())
-	if err == nil && !h.used.first(signature) {
-		err = errors.New("it came before")
+	if err == nil {
+		err = h.used.take(signature, timestamp)
 	}
 	if err != nil {
 		h.app.Log.Warn("request refused", "why", err)
