@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -118,7 +119,8 @@ func (v *conversation) opens(do func() error) error {
 	if err := v.wait("a form", func() bool {
 		now := v.slack.View("")
 		_, fields := viewOf(now.View)
-		return now.ID != before && (len(fields) > 0 || now.Updates > 0) // the first is a word to wait
+		judged := !slices.ContainsFunc(fields, func(f formField) bool { return f.judged && f.value != "" }) || !bytes.Contains(now.View, []byte("shows here while you write"))
+		return now.ID != before && judged && (len(fields) > 0 || now.Updates > 0) // the first is a word to wait
 	}); err != nil {
 		return err
 	}
