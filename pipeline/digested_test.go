@@ -1,12 +1,9 @@
 package pipeline
 
 import (
-	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -205,21 +202,7 @@ func deathAroundAChange(t *testing.T, plan tocsin.Subscription, step int) (survi
 		t.Fatalf("the channel got %q", got)
 	}
 	r.stop()
-	steps, mu := 0, sync.Mutex{}
-	die := func(string) {
-		mu.Lock()
-		steps++
-		now := steps == step
-		mu.Unlock()
-		if now {
-			runtime.Goexit()
-		}
-	}
-	r.cfg.freeze = die
-	r.cfg.Prepare = func(ctx context.Context, d tocsin.Delivery) (Ready, error) {
-		die("prepare")
-		return r.desk.prepare(ctx, d)
-	}
+	alive := r.dieAt(step)
 	r.run()
 	for i := 1; i <= 3; i++ {
 		r.put(withdrawn(item("fr", fmt.Sprint("held", i), fmt.Sprint("held", i), "On missiles.")))
@@ -230,9 +213,7 @@ func deathAroundAChange(t *testing.T, plan tocsin.Subscription, step int) (survi
 		r.run()
 	}
 	half()
-	mu.Lock()
-	survived, step = steps < step, 0
-	mu.Unlock()
+	survived = alive()
 	r.stop()
 	r.run()
 	half()

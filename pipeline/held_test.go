@@ -1,12 +1,9 @@
 package pipeline
 
 import (
-	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -360,22 +357,8 @@ func deathAtAMute(t *testing.T, n int, finds bool, step int) (survived bool) {
 	r := newRig(t, t.TempDir(), missiles())
 	defer r.close()
 	r.cfg.Log = quiet
-	steps, mu := 0, sync.Mutex{}
-	die := func(string) {
-		mu.Lock()
-		steps++
-		now := steps == step
-		mu.Unlock()
-		if now {
-			runtime.Goexit()
-		}
-	}
 	r.desk.finds, r.desk.edits = finds, true
-	r.cfg.freeze = die
-	r.cfg.Prepare = func(ctx context.Context, d tocsin.Delivery) (Ready, error) {
-		die("prepare")
-		return r.desk.prepare(ctx, d)
-	}
+	alive := r.dieAt(step)
 	r.mute(10 * time.Minute)
 	r.run()
 	r.tell("held", n)
@@ -386,9 +369,7 @@ func deathAtAMute(t *testing.T, n int, finds bool, step int) (survived bool) {
 		r.run()
 	}
 	time.Sleep(20 * time.Minute)
-	mu.Lock()
-	survived, step = steps < step, 0
-	mu.Unlock()
+	survived = alive()
 	r.stop()
 	r.run()
 	time.Sleep(2 * time.Minute)

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -397,31 +396,15 @@ func TestDeathBetweenAnyTwoStepsLosesAndDoublesNothing(t *testing.T) {
 					r := newRig(t, t.TempDir(), missiles())
 					defer r.close()
 					r.cfg.Log = quiet
-					n, mu := 0, sync.Mutex{}
-					die := func(string) {
-						mu.Lock()
-						n++
-						now := n == step
-						mu.Unlock()
-						if now {
-							runtime.Goexit()
-						}
-					}
 					r.desk.finds, r.desk.edits = finds, true
-					r.cfg.freeze = die
-					r.cfg.Prepare = func(ctx context.Context, d tocsin.Delivery) (Ready, error) {
-						die("prepare")
-						return r.desk.prepare(ctx, d)
-					}
+					alive := r.dieAt(step)
 					r.run()
 					r.put(item("fr", "1", "one", "missiles"))
 					time.Sleep(time.Second)
 					r.put(item("fr", "2", "two", "missiles"))
 					r.put(item("jp", "1", "one", "missiles"))
 					time.Sleep(2 * time.Minute)
-					mu.Lock()
-					survived = n < step
-					mu.Unlock()
+					survived = alive()
 					r.stop()
 					r.run()
 					time.Sleep(2 * time.Minute)

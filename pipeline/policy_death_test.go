@@ -1,11 +1,8 @@
 package pipeline
 
 import (
-	"context"
 	"fmt"
-	"runtime"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -47,22 +44,8 @@ func deathUnderAPolicy(t *testing.T, name string, step int) (survived bool) {
 	case "away":
 		r.desk.answer = archived("desk")
 	}
-	steps, mu := 0, sync.Mutex{}
-	die := func(string) {
-		mu.Lock()
-		steps++
-		now := steps == step
-		mu.Unlock()
-		if now {
-			runtime.Goexit()
-		}
-	}
 	r.desk.finds, r.desk.edits = true, true
-	r.cfg.freeze = die
-	r.cfg.Prepare = func(ctx context.Context, d tocsin.Delivery) (Ready, error) {
-		die("prepare")
-		return r.desk.prepare(ctx, d)
-	}
+	alive := r.dieAt(step)
 	r.run()
 	r.tell("held", n)
 	time.Sleep(time.Minute)
@@ -73,9 +56,7 @@ func deathUnderAPolicy(t *testing.T, name string, step int) (survived bool) {
 	time.Sleep(30 * time.Second)
 	r.desk.set(nil)
 	time.Sleep(65 * time.Minute)
-	mu.Lock()
-	survived, step = steps < step, 0
-	mu.Unlock()
+	survived = alive()
 	r.stop()
 	r.run()
 	time.Sleep(65 * time.Minute)

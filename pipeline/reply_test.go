@@ -1,13 +1,10 @@
 package pipeline
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -356,22 +353,8 @@ func deathAtAReply(t *testing.T, finds bool, step int) (survived bool) {
 	r := newRig(t, t.TempDir(), missiles())
 	defer r.close()
 	r.cfg.Log = quiet
-	n, mu := 0, sync.Mutex{}
-	die := func(string) {
-		mu.Lock()
-		n++
-		now := n == step
-		mu.Unlock()
-		if now {
-			runtime.Goexit()
-		}
-	}
 	threaded(r.desk).finds = finds
-	r.cfg.freeze = die
-	r.cfg.Prepare = func(ctx context.Context, d tocsin.Delivery) (Ready, error) {
-		die("prepare")
-		return r.desk.prepare(ctx, d)
-	}
+	alive := r.dieAt(step)
 	r.run()
 	r.put(item("fr", "1", "one", "missiles"))
 	time.Sleep(time.Second)
@@ -380,9 +363,7 @@ func deathAtAReply(t *testing.T, finds bool, step int) (survived bool) {
 	r.revise(idOf("fr", "1"), 2, true)
 	r.put(item("jp", "2", "one", "missiles"))
 	time.Sleep(2 * time.Minute)
-	mu.Lock()
-	survived = n < step
-	mu.Unlock()
+	survived = alive()
 	r.stop()
 	r.run()
 	time.Sleep(2 * time.Minute)

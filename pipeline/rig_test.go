@@ -105,6 +105,34 @@ func (r *rig) close() {
 	}
 }
 
+// dieAt has a lane's goroutine end at a step, as a kill would end it: as it prepares a
+// message, or at a point where it can freeze. Nobody dies once alive was called, which
+// reports whether there were fewer steps.
+func (r *rig) dieAt(step int) (alive func() bool) {
+	n, mu := 0, sync.Mutex{}
+	die := func(string) {
+		mu.Lock()
+		n++
+		now := n == step
+		mu.Unlock()
+		if now {
+			runtime.Goexit()
+		}
+	}
+	r.cfg.freeze = die
+	r.cfg.Prepare = func(ctx context.Context, d tocsin.Delivery) (Ready, error) {
+		die("prepare")
+		return r.desk.prepare(ctx, d)
+	}
+	return func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		survived := n < step
+		step = 0
+		return survived
+	}
+}
+
 // put appends an item to its source's log.
 func (r *rig) put(it tocsin.Item) uint64 {
 	r.t.Helper()
