@@ -26,6 +26,7 @@ type gate struct {
 	tries int
 	until time.Time            // nobody tries before
 	full  map[string]time.Time // by act: when its bucket would be full again
+	hold  map[string]time.Time // by act: the provider wants none before
 }
 
 func gateOf(d tocsin.Destination) string { return d.Kind + "." + d.Workspace }
@@ -35,7 +36,7 @@ func (g *gates) of(key string) *gate {
 		g.all = map[string]*gate{}
 	}
 	if g.all[key] == nil {
-		g.all[key] = &gate{full: map[string]time.Time{}}
+		g.all[key] = &gate{full: map[string]time.Time{}, hold: map[string]time.Time{}}
 	}
 	return g.all[key]
 }
@@ -111,6 +112,9 @@ func (g *gates) take(key, act string, every time.Duration, burst int) time.Time 
 	defer g.mu.Unlock()
 	x := g.of(key)
 	now := time.Now()
+	if x.hold[act].After(now) {
+		return x.hold[act]
+	}
 	next := later(x.full[act], now).Add(every)
 	if free := next.Add(-time.Duration(burst) * every); free.After(now) {
 		return free
@@ -128,6 +132,7 @@ func (g *gates) pauseAct(key, act string, d time.Duration, every time.Duration, 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	x := g.of(key)
+	x.hold[act] = later(x.hold[act], time.Now().Add(d))
 	x.full[act] = later(x.full[act], time.Now().Add(d+time.Duration(burst-1)*every))
 }
 

@@ -88,4 +88,38 @@ func TestChannelsOfAWorkspaceShareItsEdits(t *testing.T) {
 	if at := g.take("slack.other", tocsin.Edit, time.Hour, 2); at.Sub(start).Round(time.Minute) != 3*time.Hour {
 		t.Errorf("after a rate limit it has to wait %v, want three hours", at.Sub(start))
 	}
+	if at := g.take("slack.other", tocsin.Edit, time.Hour, 2+promptEdits); at.Sub(start).Round(time.Minute) != 3*time.Hour {
+		t.Errorf("after a rate limit one that somebody waits for has to wait %v, want three hours", at.Sub(start))
+	}
+}
+
+func TestAcknowledgementIsShownBeforeOtherEdits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		r.desk.edits, r.desk.rate = true, Traits{EditEvery: time.Hour, EditBurst: 1}
+		r.run()
+		time.Sleep(time.Minute)
+		r.tell("news", 10)
+		for i := range 10 {
+			r.put(item("jp", fmt.Sprint(i), fmt.Sprint("news", i), "On missiles."))
+		}
+		time.Sleep(time.Minute)
+		edits := func() (out []string) {
+			for _, d := range r.desk.all() {
+				if d.Kind == tocsin.Edit {
+					out = append(out, d.Alert.First().Title+" "+d.Alert.Acknowledged.By)
+				}
+			}
+			return out
+		}
+		if got := edits(); len(got) != 1 {
+			t.Fatalf("%d edits at once: %q", len(got), got)
+		}
+		must(r.logs.Acknowledge(t.Context(), "slack:T1:U1", "", idOf("fr", "news9")))
+		time.Sleep(6 * time.Second)
+		if got := edits(); len(got) != 2 || got[1] != "news9 slack:T1:U1" {
+			t.Errorf("six seconds after a press the edits were %q", got)
+		}
+	})
 }

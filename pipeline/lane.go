@@ -71,6 +71,7 @@ type message struct {
 	ref      string
 	rendered uint64    // the alert's event that it shows
 	changed  time.Time // when it was last sent or edited
+	prompt   bool      // somebody pressed a button and looks for what it shows then
 	parked   bool      // there is nothing to edit: it was not delivered, or is gone
 	digested bool      // a digest told of it, up to told
 	retry    *Record   // the edit that failed and is due again
@@ -342,31 +343,47 @@ func (l *lane) stale(alert string, seq uint64) {
 }
 
 // nextLater is the call for what waits until no post is due, replies before
-// edits, and when the first is due if none is yet.
+// edits but for those that somebody waits for, and when the first is due if none is
+// yet.
 func (l *lane) nextLater(ctx context.Context) (*job, time.Time, error) {
+	if edit, _ := l.nextEdit(true); edit != nil {
+		return edit, time.Time{}, nil
+	}
 	reply, due, err := l.nextReply(ctx)
 	if reply != nil || err != nil {
 		return reply, due, err
 	}
-	edit, at := l.nextEdit()
+	edit, at := l.nextEdit(false)
 	if edit != nil {
 		return edit, at, nil
 	}
 	return nil, sooner(due, at), nil
 }
 
-// nextEdit is the edit that is due now, and when the first is due if there is one.
-func (l *lane) nextEdit() (*job, time.Time) {
+// promptEdits is how many edits that somebody waits for may go beyond what the others
+// of a workspace may take at once.
+const promptEdits = 5
+
+// nextEdit is the edit that is due now, and when the first is due if there is one;
+// prompt asks for those alone that somebody waits for.
+func (l *lane) nextEdit(prompt bool) (*job, time.Time) {
 	var first string
 	var due time.Time
 	for id := range l.dirty {
+		if prompt && !l.msgs[id].prompt {
+			continue
+		}
 		at := l.msgs[id].changed.Add(editEvery)
 		if first == "" || at.Before(due) || at.Equal(due) && l.dirty[id] < l.dirty[first] {
 			first, due = id, at
 		}
 	}
 	if first != "" && !time.Now().Before(due) {
-		if at := l.gates.take(gateOf(l.dest), tocsin.Edit, l.traits.EditEvery, l.traits.EditBurst); !at.IsZero() {
+		burst := l.traits.EditBurst
+		if prompt {
+			burst += promptEdits
+		}
+		if at := l.gates.take(gateOf(l.dest), tocsin.Edit, l.traits.EditEvery, burst); !at.IsZero() {
 			return nil, at
 		}
 		j := &job{act: tocsin.Edit, alert: first, event: l.dirty[first]}
@@ -444,6 +461,7 @@ func (l *lane) route(ctx context.Context, ev posted) (act string, lists []string
 	case ev.Kind == Merged && l.goesOn(ev, m), ev.Kind != Merged && l.book.into(ev.Alert) != "":
 		return "", nil, nil // it is the older's now, or points to it
 	}
+	m.prompt = m.prompt || ev.Kind == Acknowledged
 	return tocsin.Edit, nil, nil
 }
 

@@ -112,7 +112,7 @@ func (l *lane) final(r Record) {
 	case m.ref == "":
 		m.ref = r.Ref // it was posted before what we have read
 	}
-	m.rendered, m.changed, m.retry = max(m.rendered, r.Rendered), r.At, nil
+	m.rendered, m.changed, m.retry, m.prompt = max(m.rendered, r.Rendered), r.At, nil, false
 	if first, ok := l.dirty[r.Alert]; ok && first <= m.rendered {
 		delete(l.dirty, r.Alert)
 	}

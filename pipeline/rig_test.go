@@ -186,7 +186,7 @@ type desk struct {
 }
 
 func (k *desk) traits(string) Traits {
-	return Traits{Edits: k.edits, Finds: k.finds, Threads: k.threads, Answers: k.answers, Every: k.rate.Every, Burst: k.rate.Burst}
+	return Traits{Edits: k.edits, Finds: k.finds, Threads: k.threads, Answers: k.answers, Every: k.rate.Every, Burst: k.rate.Burst, EditEvery: k.rate.EditEvery, EditBurst: k.rate.EditBurst}
 }
 
 type call struct {

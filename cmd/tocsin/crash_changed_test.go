@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -70,6 +71,14 @@ func (w *world) changed(a *crashLogs) (lost, twice int) {
 	type span struct{ from, to uint64 }
 	spans := map[string][]span{}
 	key := func(to, alert string) string { return to + " " + alert }
+	inDigest := map[string]bool{} // replies that a digest told, by channel, event and message
+	reply := func(to string, from uint64, ref string) string { return fmt.Sprint(to, " ", from, " ", ref) }
+	for _, d := range a.deliveries {
+		for _, from := range d.News {
+			inDigest[reply(d.To, from, d.Ref)] = true
+		}
+	}
+	own := func(d pipeline.Delivered) bool { return d.Act == tocsin.Reply && !inDigest[reply(d.To, d.From, d.Ref)] }
 	for _, d := range a.deliveries {
 		if d.Kind != pipeline.Sent {
 			continue
@@ -81,7 +90,7 @@ func (w *world) changed(a *crashLogs) (lost, twice int) {
 			k := key(d.To, a.alertAt[from])
 			spans[k] = append(spans[k], span{from, d.Rendered})
 		}
-		if d.Act == tocsin.Reply {
+		if own(d) {
 			spans[key(d.To, d.Alert)] = append(spans[key(d.To, d.Alert)], span{d.From, d.Event})
 		}
 	}
@@ -109,7 +118,7 @@ func (w *world) changed(a *crashLogs) (lost, twice int) {
 	}
 	arrived := w.arrived()
 	for _, d := range a.deliveries {
-		if d.Kind == pipeline.Sent && (d.Act == tocsin.Reply || len(d.News) > 0) && d.To != "here" {
+		if d.Kind == pipeline.Sent && (own(d) || len(d.News) > 0) {
 			n := arrived[d.Delivery]
 			w.note(n != 1, "what delivery %s to %s told arrived %d times", d.Delivery, d.To, n)
 			lost += max(0, 1-n)
