@@ -130,7 +130,7 @@ func TestClusterThatLosesItsLeadersLosesAndDoublesNothing(t *testing.T) {
 	}
 	c := newCluster(t)
 	first, second := c.connect("first"), c.connect("second")
-	if _, err := first.Apply(t.Context(), missiles()); err != nil {
+	if _, err := first.Apply(t.Context(), planned(tocsin.Subscription{FoldOver: -1})); err != nil {
 		t.Fatal(err)
 	}
 	k := &desk{refs: map[string]string{}, finds: true}
