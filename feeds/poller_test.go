@@ -161,6 +161,13 @@ func (w *web) asked(url string) []time.Time {
 	return slices.Clone(w.page(url).asked)
 }
 
+// gotten is how often a page was given out.
+func (w *web) gotten(url string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.page(url).got
+}
+
 func (w *web) get(ctx context.Context, url string, v fetch.Validators) (fetch.Response, error) {
 	w.mu.Lock()
 	p := w.page(url)

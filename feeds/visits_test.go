@@ -163,9 +163,9 @@ func TestPageOfANewItemIsStoredWithItAndDisturbsNoPoll(t *testing.T) {
 		if last := items[len(items)-1]; last.Rev != 1 || last.Text == "" || len(items) != 3 {
 			t.Errorf("%d records, the last %+v", len(items), last)
 		}
-		got := d.web.page(s.URL).got
+		got := d.web.gotten(s.URL)
 		d.tell(s, entryAt(3, "pages.example"), e)
-		if n := d.web.page(s.URL).got - got; n != 1 {
+		if n := d.web.gotten(s.URL) - got; n != 1 {
 			t.Errorf("a new document was fetched %d times: the page was not known as part of the log", n)
 		}
 		if n := len(d.web.asked(entryAt(1, hostOf(s.URL)).URL)); n != 0 {
