@@ -38,7 +38,7 @@ func TestCanaryComesThroughEveryMinuteAndIsSeenNowhere(t *testing.T) {
 		for range 20 {
 			time.Sleep(time.Minute)
 			c, err := s.logs.Canary(t.Context())
-			if age := time.Since(c.Sent); err != nil || age > 150*time.Second+time.Second { // one may be late on a busy machine
+			if age := time.Since(c.Sent); err != nil || age > 90*time.Second+time.Second {
 				t.Fatalf("the newest canary that came through is %v old: %+v, %v", age, c, err)
 			}
 		}
