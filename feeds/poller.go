@@ -437,7 +437,7 @@ func (p *Poller) note(t *task, s tocsin.Source, host string, r *result, now time
 		return
 	}
 	if s.Canary { // what becomes of it is told by where it does not arrive
-		t.next = now.Add(t.pace(*r, false, p.least(), s.Every))
+		t.next = now.Add(max(s.Every, p.least())) // nobody else asks there: nothing has to be spread
 		return
 	}
 	p.listen(host, r, now)
