@@ -42,11 +42,18 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	ats.Register()
 	defer ats.Unregister()
 	start := time.Now()
+	settle = synctest.Wait
+	defer func() { settle = func() {} }()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(start))
 		f(t)
 	})
 }
+
+// settle returns, in a bubble, when everything else waits. A server sleeps with a
+// lock as it stops; whoever still waits for that lock, as a request does that was
+// given up, would hold the fake clock for ever.
+var settle = func() {}
 
 // A rig is one process's pipeline over an embedded server in dir.
 type rig struct {
@@ -100,6 +107,7 @@ func (r *rig) stop() {
 
 func (r *rig) close() {
 	r.stop()
+	settle()
 	if err := r.srv.Close(); err != nil {
 		r.t.Error(err)
 	}

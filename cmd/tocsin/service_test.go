@@ -297,6 +297,7 @@ func (r *rig) start(cfg *Config) *service {
 	r.end = func() {
 		cancel()
 		wg.Wait()
+		synctest.Wait() // a request that was given up, and waits for a lock of a server that stops, would hold the fake clock
 		if err := s.Close(); err != nil {
 			r.t.Error(err)
 		}
