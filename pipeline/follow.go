@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
@@ -61,8 +62,12 @@ func followOnce(ctx context.Context, s jetstream.Stream, from uint64, apply func
 	}
 	defer it.Stop()
 	defer context.AfterFunc(ctx, it.Stop)()
+	behind := func() bool {
+		info, err := s.Info(ctx)
+		return err == nil && info.State.LastSeq >= from
+	}
 	for {
-		m, err := it.Next()
+		m, err := nextOf(it, s.CachedInfo().Cluster != nil, behind)
 		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
 			return nil
 		}
@@ -72,6 +77,44 @@ func followOnce(ctx context.Context, s jetstream.Stream, from uint64, apply func
 		if err := apply(m); err != nil {
 			return err
 		}
+		if meta, err := m.Metadata(); err == nil {
+			from = meta.Sequence.Stream + 1
+		}
+	}
+}
+
+// lookAfter is how long the reader of a cluster waits for a record before it looks
+// whether the cluster knows that it waits: longer than the client takes to miss a
+// heartbeat, twice 15 s.
+const lookAfter = 40 * time.Second
+
+var errForgotten = errors.New("the cluster no longer knew that this process waits for records; it asks anew")
+
+// nextOf is the next record of an iterator. When the server that leads is lost, a
+// cluster was seen to forget who waits, once in some twenty times, and the client did
+// not notice: where records are copied it is errForgotten if none came for lookAfter
+// and forgotten says so.
+func nextOf(it jetstream.MessagesContext, copied bool, forgotten func() bool) (jetstream.Msg, error) {
+	if !copied {
+		return it.Next()
+	}
+	for {
+		m, err := it.Next(jetstream.NextMaxWait(lookAfter))
+		if !errors.Is(err, nats.ErrTimeout) {
+			return m, err
+		}
+		if forgotten() {
+			return nil, errForgotten
+		}
+	}
+}
+
+// unasked reports whether nobody waits for what a consumer has: a process that reads
+// it always does.
+func unasked(ctx context.Context, c jetstream.Consumer) func() bool {
+	return func() bool {
+		info, err := c.Info(ctx)
+		return err == nil && info.NumWaiting == 0
 	}
 }
 

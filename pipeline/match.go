@@ -143,10 +143,11 @@ func (m *matcher) consume(ctx context.Context, c jetstream.Consumer, done chan<-
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	defer context.AfterFunc(ctx, it.Stop)()
+	forgotten := unasked(ctx, c)
 	turn := make(chan struct{}) // of the item before: ALERTS follows the order of ITEMS
 	close(turn)
 	for ctx.Err() == nil {
-		msg, err := it.Next()
+		msg, err := nextOf(it, c.CachedInfo().Cluster != nil, forgotten)
 		if err != nil {
 			if !errors.Is(err, jetstream.ErrMsgIteratorClosed) {
 				m.log.WarnContext(ctx, "items not read", "stage", "match", "err", err)

@@ -106,8 +106,9 @@ func (p *pages) consume(ctx context.Context) error {
 	}
 	defer it.Stop()
 	defer context.AfterFunc(ctx, it.Stop)()
+	forgotten := unasked(ctx, c)
 	for ctx.Err() == nil {
-		msg, err := it.Next()
+		msg, err := nextOf(it, c.CachedInfo().Cluster != nil, forgotten)
 		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {
 			return nil
 		}
