@@ -346,7 +346,8 @@ func (l *lane) stale(alert string, seq uint64) {
 // edits but for those that somebody waits for, and when the first is due if none is
 // yet.
 func (l *lane) nextLater(ctx context.Context) (*job, time.Time, error) {
-	if edit, _ := l.nextEdit(true); edit != nil {
+	edit, prompt := l.nextEdit(true)
+	if edit != nil {
 		return edit, time.Time{}, nil
 	}
 	reply, due, err := l.nextReply(ctx)
@@ -357,7 +358,7 @@ func (l *lane) nextLater(ctx context.Context) (*job, time.Time, error) {
 	if edit != nil {
 		return edit, at, nil
 	}
-	return nil, sooner(due, at), nil
+	return nil, sooner(sooner(due, at), prompt), nil
 }
 
 // promptEdits is how many edits that somebody waits for may go beyond what the others
