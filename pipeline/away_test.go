@@ -77,6 +77,30 @@ func TestChannelThatComesBackIsToldWhatItMissed(t *testing.T) {
 	}
 }
 
+// The first alert that did not get through is tried until it does; one more is a
+// message of its own too, as a digest has no buttons.
+func TestChannelThatMissedTwoAlertsGetsBothWhole(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t, t.TempDir(), missiles())
+		defer r.close()
+		r.cfg.Log = quiet
+		r.run()
+		time.Sleep(time.Minute)
+		r.desk.set(archived("desk"))
+		r.tell("missed", 2)
+		time.Sleep(5 * time.Hour)
+		r.desk.set(nil)
+		time.Sleep(time.Hour)
+		r.tell("after", 1)
+		if got, want := r.desk.received(), []string{"missed0", "missed1", "after0"}; !slices.Equal(got, want) {
+			t.Fatalf("the channel got\n%q, want\n%q", got, want)
+		}
+		if late := r.desk.posts()[1].Late; !strings.Contains(late, "could not be reached") {
+			t.Errorf("the second says that it is late because %q", late)
+		}
+	})
+}
+
 // edited are the edits that arrived.
 func (k *desk) edited() []tocsin.Delivery {
 	return slices.DeleteFunc(k.all(), func(d tocsin.Delivery) bool { return d.Kind != tocsin.Edit })

@@ -203,9 +203,9 @@ func (l *lane) lateReason(ctx context.Context, r Record) (string, error) {
 		return "it came in quiet hours", nil
 	case held && h.For == forDigest:
 		return "it waited for a digest", nil
-	case held:
+	case held && h.For != forAway:
 		return "it was muted", nil
-	case l.trouble != "" || r.Attempt > 0:
+	case held, l.trouble != "" || r.Attempt > 0:
 		return "the destination could not be reached", nil
 	case r.Seen.Before(l.startedAt):
 		return "tocsin was not running", nil

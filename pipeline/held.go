@@ -110,6 +110,10 @@ func (l *lane) released(ctx context.Context) (j *job, due []Record, ends time.Ti
 			due = append(due, r)
 		}
 	}
+	if len(due) == 1 && due[0].For == forAway { // one alert is told by its own message, which has buttons and a thread
+		now, due = append(now, due[0]), nil
+		slices.SortFunc(now, func(a, b Record) int { return cmp.Compare(a.Event, b.Event) })
+	}
 	if len(now) > 0 {
 		j, err = l.takeUp(ctx, now)
 	}

@@ -321,9 +321,6 @@ func (a *App) save(ctx context.Context, p person, channel string, w tocsin.Watch
 	if err := a.mayChange(ctx, p, channel); err != nil {
 		return reply{}, err
 	}
-	if err := a.reach(ctx, channel); err != nil {
-		return reply{}, err
-	}
 	if err := a.fits(ctx, plan); err != nil {
 		return reply{}, err // before the watchlist is saved
 	}
@@ -331,6 +328,9 @@ func (a *App) save(ctx context.Context, p person, channel string, w tocsin.Watch
 		if err := a.mayEdit(ctx, p, w.Name); err != nil {
 			return reply{}, err
 		}
+	}
+	if err := a.enter(ctx, channel); err != nil {
+		return reply{}, err
 	}
 	if w.Name == "" {
 		w.Name = nameOf(w.Query)

@@ -204,3 +204,23 @@ func (a *App) reach(ctx context.Context, channel string) error {
 	}
 	return nil
 }
+
+// enter is nil if the app can post what a channel is to get from now on. /tocsin can
+// be said between two people too, where no app can post: of a conversation of two
+// nothing but a message tells, the first that comes there.
+func (a *App) enter(ctx context.Context, channel string) error {
+	if !private(channel) {
+		return a.reach(ctx, channel)
+	}
+	s, err := a.Desk.Standing(ctx)
+	if err != nil || slices.ContainsFunc(s.Subscriptions, func(b Standby) bool { return b.Channel == channel }) {
+		return err
+	}
+	_, _, err = a.bot.PostMessageContext(ctx, channel, slack.MsgOptionText("Alerts that you subscribe to here come here.", false))
+	if o := outcome(err); o != nil && o.Verdict == tocsin.Gone {
+		return errors.New("tocsin cannot write in a conversation that is not its own: say this in a channel, or in the messages of the app")
+	} else if o != nil {
+		return fmt.Errorf("write in this conversation: %w", o)
+	}
+	return nil
+}

@@ -88,3 +88,25 @@ func TestQueryIsChangedByThoseWhoMayChangeEachChannelThatGetsIt(t *testing.T) {
 		})
 	}
 }
+
+func TestConversationOfTwoGetsAlertsOnlyWhereTheAppCanWrite(t *testing.T) {
+	inSlack(t, nil, func(r *rig) {
+		r.Refuse("D000PAIR", "channel_not_found")
+		has(t, "between two people", r.say("UANN", "D000PAIR", "subscribe missiles"), "not its own")
+		value, _ := json.Marshal(offer{Query: "visa*"})
+		has(t, "a query between two people", r.click("UANN", "D000PAIR", actionSave, string(value)), "not its own")
+		if did := r.desk.notes(); len(did) != 0 {
+			t.Errorf("between two people it did %q", did)
+		}
+		has(t, "with the app", r.say("UANN", "D0000ANN", "subscribe missiles"), "from now on")
+		if did, got := r.desk.notes(), r.Messages("D0000ANN"); len(did) != 1 || len(got) != 1 {
+			t.Errorf("with the app it did %q and posted %d messages", did, len(got))
+		}
+		r.desk.standing.Subscriptions = append(r.desk.standing.Subscriptions,
+			Standby{Subscription: tocsin.Subscription{Watchlist: "missiles"}, Channel: "D0000ANN", By: "slack:T0000001:UANN"})
+		r.say("UANN", "D0000ANN", "subscribe missiles min-copies:2")
+		if got := r.Messages("D0000ANN"); len(got) != 1 {
+			t.Errorf("changed, and %d messages were posted", len(got))
+		}
+	})
+}

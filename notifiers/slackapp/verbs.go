@@ -149,10 +149,10 @@ func (a *App) subscribe(ctx context.Context, p person, channel, name string, pla
 	if _, err := known(s, name); err != nil {
 		return reply{}, err
 	}
-	if err := a.reach(ctx, channel); err != nil {
+	if err := a.fits(ctx, plan); err != nil {
 		return reply{}, err
 	}
-	if err := a.fits(ctx, plan); err != nil {
+	if err := a.enter(ctx, channel); err != nil {
 		return reply{}, err
 	}
 	plan.Watchlist = name
