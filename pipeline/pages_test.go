@@ -110,7 +110,7 @@ func TestEvidenceIsAskedForOnceAndNotLong(t *testing.T) {
 		base := item("jp", "00000000000000b3", "a missile there already", "x")
 		base.Baseline, base.URL = true, "https://jp.example/1"
 		r.put(base)
-		time.Sleep(5 * time.Second)
+		time.Sleep(pageWait + 5*time.Second) // the second of the watchlist waits for its page
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		for id, want := range map[string][]string{
