@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -186,18 +187,18 @@ func (a *App) take(kind string, payload json.RawMessage) any {
 	switch kind {
 	case slashCommands:
 		var c slash
-		if a.read(payload, &c) && !a.foreign(c.TeamID) && a.seen.first("command "+c.TriggerID) {
-			return a.command(c)
+		if a.read(payload, &c) && !a.foreign(c.TeamID) {
+			return a.seen.once("command "+c.TriggerID, func() any { return a.command(c) })
 		}
 	case interactive:
 		var i interaction
-		if a.read(payload, &i) && !a.foreign(i.Team.ID) && (i.TriggerID == "" || a.seen.first(i.Type+" "+i.TriggerID)) {
-			return a.interact(i)
+		if a.read(payload, &i) && !a.foreign(i.Team.ID) {
+			return a.seen.once(i.Type+" "+i.TriggerID, func() any { return a.interact(i) })
 		}
 	case eventsAPI:
 		var e event
-		if a.read(payload, &e) && !a.foreign(e.TeamID) && a.seen.first("event "+e.EventID) {
-			a.happened(e)
+		if a.read(payload, &e) && !a.foreign(e.TeamID) {
+			a.seen.once("event "+e.EventID, func() any { a.happened(e); return nil })
 		}
 	}
 	return nil
@@ -283,33 +284,59 @@ type person struct {
 func (p person) by() string { return "slack:" + p.team + ":" + p.user }
 
 // seen remembers what came, for at least an hour: Slack sends again what it holds
-// for lost, up to five minutes later.
+// for lost, up to five minutes later, and then shows people the answer to that.
 type seen struct {
 	mu       sync.Mutex
-	now, old map[string]bool
+	now, old map[string]*taken
 	turned   time.Time
 }
 
+// taken is what came once.
+type taken struct {
+	done chan struct{}       // closed when it is answered
+	ack  atomic.Pointer[any] // the answer, for resentFor
+}
+
 const (
-	seenFor = time.Hour
-	seenMax = 100_000 // an hour's 50 a second would be 180,000: beyond it the oldest go sooner
+	seenFor   = time.Hour
+	seenMax   = 100_000 // an hour's 50 a second would be 180,000: beyond it the oldest go sooner
+	resentFor = 5 * time.Minute
 )
 
-func newSeen() *seen { return &seen{now: map[string]bool{}, turned: time.Now()} }
+func newSeen() *seen { return &seen{now: map[string]*taken{}, turned: time.Now()} }
 
-// first reports whether key was not there before.
-func (s *seen) first(key string) bool {
+// note remembers a key, and reports whether it was not there before.
+func (s *seen) note(key string) (t *taken, first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if strings.HasSuffix(key, " ") {
-		return true // it has no name
-	}
 	if time.Since(s.turned) > seenFor || len(s.now) > seenMax {
-		s.now, s.old, s.turned = map[string]bool{}, s.now, time.Now()
+		s.now, s.old, s.turned = map[string]*taken{}, s.now, time.Now()
 	}
-	if s.now[key] || s.old[key] {
-		return false
+	if t = cmp.Or(s.now[key], s.old[key]); t != nil {
+		return t, false
 	}
-	s.now[key] = true
-	return true
+	t = &taken{done: make(chan struct{})}
+	s.now[key] = t
+	return t, true
+}
+
+// once answers with what do returns. What comes again is not done again: it is
+// answered as the first was.
+func (s *seen) once(key string, do func() any) any {
+	if strings.HasSuffix(key, " ") {
+		return do() // it has no name
+	}
+	t, first := s.note(key)
+	if !first {
+		<-t.done
+		if ack := t.ack.Load(); ack != nil {
+			return *ack
+		}
+		return nil
+	}
+	defer close(t.done)
+	ack := do()
+	t.ack.Store(&ack)
+	time.AfterFunc(resentFor, func() { t.ack.Store(nil) })
+	return ack
 }

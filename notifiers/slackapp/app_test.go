@@ -366,6 +366,15 @@ func fields(query, plan, channel, name string) map[string]any {
 
 func (r *rig) inModal(kind, name string, v notifiertest.ShownView, state map[string]any) any {
 	r.t.Helper()
+	ack, ok := r.Emit("interactive", r.form(kind, name, v, state), false)
+	if !ok {
+		r.t.Fatalf("%s in a modal is not acknowledged", kind)
+	}
+	return ack
+}
+
+// form is what Slack sends of a modal.
+func (r *rig) form(kind, name string, v notifiertest.ShownView, state map[string]any) map[string]any {
 	var shown struct {
 		Metadata string `json:"private_metadata"`
 	}
@@ -377,11 +386,7 @@ func (r *rig) inModal(kind, name string, v notifiertest.ShownView, state map[str
 		delete(p, "actions")
 	}
 	p["view"] = map[string]any{"id": v.ID, "hash": v.Hash, "callback_id": callbackModal, "private_metadata": shown.Metadata, "state": state}
-	ack, ok := r.Emit("interactive", p, false)
-	if !ok {
-		r.t.Fatalf("%s in a modal is not acknowledged", kind)
-	}
-	return ack
+	return p
 }
 
 func TestModalJudgesWhileOneWritesAndSaves(t *testing.T) {
@@ -431,6 +436,38 @@ func TestFailedSaveKeepsWhatWasWritten(t *testing.T) {
 		v := r.View("")
 		ack, _ := json.Marshal(r.inModal("view_submission", "x", v, fields("a precious query", "", "C0000001", "")))
 		has(t, "modal", string(ack), "disk full", "a precious query")
+	})
+}
+
+// Slack sends again what it holds for lost, and people see what was answered to that.
+func TestWhatSlackSendsAgainIsDoneOnceAndAnsweredAgain(t *testing.T) {
+	inSlack(t, nil, func(r *rig) {
+		r.say("UANN", "C0000001", "new")
+		v := r.View("")
+		for name, payload := range map[string]map[string]any{
+			"a change":           r.Slash("mute", "UANN", "C0000001", "mute missiles 2h"),
+			"a command":          r.Slash("typo", "UANN", "C0000001", "mut missiles"),
+			"a form with faults": r.form("view_submission", "faulty", v, fields("cod", "lnag:fr", "C0000001", "")),
+		} {
+			kind := slashCommands
+			if payload["type"] != nil {
+				kind = interactive
+			}
+			var said [2]string
+			for i := range said {
+				ack, ok := r.Emit(kind, payload, false)
+				data, _ := json.Marshal(ack)
+				if said[i] = string(data); !ok || len(said[i]) < 20 {
+					t.Errorf("%s, for the %d. time, is answered with %s", name, i+1, said[i])
+				}
+			}
+			if said[0] != said[1] {
+				t.Errorf("%s is answered with\n%s and again with\n%s", name, said[0], said[1])
+			}
+		}
+		if did := r.desk.notes(); len(did) != 1 {
+			t.Errorf("did %q", did)
+		}
 	})
 }
 

@@ -78,7 +78,7 @@ func (s *Signatures) take(signature, timestamp string) error {
 	if at, err := strconv.ParseInt(timestamp, 10, 64); err == nil && time.Unix(at, 0).Before(s.since) {
 		return errors.New("it was signed before this process began, and may have come then")
 	}
-	if !s.first(signature) {
+	if _, first := s.note(signature); !first {
 		return errors.New("it came before")
 	}
 	return nil
