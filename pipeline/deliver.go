@@ -38,7 +38,7 @@ func (l *lane) deliver(ctx context.Context, j job) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		return l.failed(ctx, r, notApplied(err))
+		return l.failed(ctx, d, r, notApplied(err))
 	}
 	defer ready.Close()
 	r.Kind, r.Ref, r.Next, r.Verdict, r.Why = Intent, d.Ref, time.Time{}, "", ""
@@ -63,7 +63,7 @@ func (l *lane) deliver(ctx context.Context, j job) error {
 		return nil
 	}
 	if err != nil {
-		return l.failed(ctx, r, err)
+		return l.failed(ctx, d, r, err)
 	}
 	return l.sent(ctx, r, ref)
 }
@@ -250,7 +250,7 @@ func (l *lane) outcome(ctx context.Context, r Record) error {
 	}
 }
 
-func (l *lane) failed(ctx context.Context, r Record, err error) error {
+func (l *lane) failed(ctx context.Context, d tocsin.Delivery, r Record, err error) error {
 	wasAway := l.away != nil
 	r = r.after(err, time.Now().UTC())
 	switch r.Verdict {
@@ -265,23 +265,33 @@ func (l *lane) failed(ctx context.Context, r Record, err error) error {
 		l.let() // the credential works
 	}
 	l.trouble = r.Why
+	handed := r.refused() && l.hand(ctx, l.shown(d), r.Why) // before it is recorded: a death in between hands it on again
 	if err := l.outcome(ctx, r); err != nil {
 		return err
 	}
 	l.observe(l.dest, r)
 	l.log.WarnContext(ctx, "delivery "+r.Kind, "delivery", r.Delivery, "alert", r.Alert, "attempt", r.Attempt, "wait", max(0, time.Until(r.Next)).Round(time.Second), "err", err)
 	if !wasAway || r.Verdict != string(tocsin.Gone) {
-		l.complain(ctx, r)
+		l.complain(ctx, r, handed)
 	}
 	return nil
 }
 
-// complain tells people of a delivery that does not succeed by itself.
-func (l *lane) complain(ctx context.Context, r Record) {
+// refused reports whether the destination refused what a person has to see for its
+// form: no further attempt will do better. The message of an edit stands as it was.
+func (r Record) refused() bool {
+	return r.Kind == Parked && r.Verdict == string(tocsin.Refused) && r.Act != tocsin.Edit
+}
+
+// complain tells people of a delivery that does not succeed by itself. Its owner may
+// have been handed it.
+func (l *lane) complain(ctx context.Context, r Record, handed bool) {
 	switch {
 	case r.Verdict == string(tocsin.Gone):
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s cannot be reached: %s. Its alerts are kept, and sent when it can: it is tried now and then", l.dest.Name, r.Why))
 		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s %s): %s. They are kept: it is tried now and then, and when it works again one message says what was missed. Until then: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, l.dest.To, r.Why))
+	case handed:
+		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert was refused for its form and went to %s instead: %s. Report this: it is a fault of tocsin; tocsin delivery replay %s tries it again", l.dest.Name, l.dest.Owner, r.Why, r.Delivery))
 	case r.Kind == Parked:
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert is parked: %s. Mend it, then: tocsin delivery replay %s", l.dest.Name, r.Why, r.Delivery))
 		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s): %s. They are kept: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, r.Why))

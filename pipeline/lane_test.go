@@ -644,3 +644,39 @@ func TestTroubleIsOverOnlyWhenNothingIsParked(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsRefusedForItsFormIsHandedToTheOwner(t *testing.T) {
+	for verdict, want := range map[tocsin.Verdict]int{tocsin.Refused: 1, tocsin.Gone: 0, tocsin.Retry: 0} {
+		t.Run(string(verdict), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t, t.TempDir(), missiles())
+				defer r.close()
+				r.cfg.Log, r.desk.edits = quiet, true
+				var mu sync.Mutex
+				var handed []tocsin.Delivery
+				r.cfg.Hand = func(_ context.Context, d tocsin.Delivery, why string) bool {
+					mu.Lock()
+					defer mu.Unlock()
+					handed = append(handed, d)
+					return strings.Contains(why, "bad_form")
+				}
+				r.run()
+				time.Sleep(time.Minute)
+				r.tell("before", 1)
+				r.desk.set(refuseAll(&tocsin.Outcome{Verdict: verdict, Code: "bad_form"}))
+				r.put(item("jp", "before0", "before0", "On missiles.")) // an edit
+				r.tell("refused", 1)
+				time.Sleep(time.Hour)
+				mu.Lock()
+				defer mu.Unlock()
+				if len(handed) != want || want == 1 && (handed[0].Alert.First().Title != "refused0") {
+					t.Errorf("handed on: %+v", handed)
+				}
+			})
+		})
+	}
+}
+
+func refuseAll(o *tocsin.Outcome) func(int, tocsin.Delivery) (bool, error) {
+	return func(int, tocsin.Delivery) (bool, error) { return false, o }
+}

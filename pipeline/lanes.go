@@ -51,6 +51,7 @@ type lanes struct {
 	report   func(key, text string)
 	clear    func(key string)
 	tell     func(context.Context, tocsin.Destination, string)
+	hand     func(context.Context, tocsin.Delivery, string) bool
 	observe  func(tocsin.Destination, Record)
 	nudge    <-chan struct{}
 	freeze   func(point string)

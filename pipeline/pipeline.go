@@ -79,6 +79,7 @@ type Config struct {
 	Report  func(key, text string)                                                     // tells operators of trouble; nil means nothing
 	Clear   func(key string)                                                           // tells them that it is over; nil means nothing
 	Tell    func(ctx context.Context, d tocsin.Destination, text string)               // tells a destination's owner by another way; nil means nothing
+	Hand    func(ctx context.Context, d tocsin.Delivery, why string) bool              // sends a destination's owner by mail what that refused, and reports whether it could; nil means nothing
 	Probe   func(context.Context, Trial) (killers []Stored, err error)                 // after an unclean stop: tries items in another process; nil means nothing
 	Nudge   <-chan struct{}                                                            // tries at once what waits for a person: the configuration changed; nil is allowed
 	Ready   func()                                                                     // once everything that was stored is known; nil means nothing
@@ -202,6 +203,9 @@ func (cfg *Config) setDefaults() {
 	if cfg.Tell == nil {
 		cfg.Tell = func(context.Context, tocsin.Destination, string) {}
 	}
+	if cfg.Hand == nil {
+		cfg.Hand = func(context.Context, tocsin.Delivery, string) bool { return false }
+	}
 	if cfg.Ready == nil {
 		cfg.Ready = func() {}
 	}
@@ -243,7 +247,7 @@ func (cfg Config) stages(ctx context.Context, g *errgroup.Group, logs *Logs, bk 
 		ls := &lanes{
 			logs: logs, book: bk, view: vw, log: cfg.Log, off: cfg.Off, oldest: oldest, startedAt: time.Now(),
 			traitsOf: cfg.Traits, prepare: cfg.Prepare, find: cfg.Find,
-			report: cfg.Report, clear: cfg.Clear, tell: cfg.Tell, observe: cfg.Observe, nudge: cfg.Nudge, freeze: cfg.freeze,
+			report: cfg.Report, clear: cfg.Clear, tell: cfg.Tell, hand: cfg.Hand, observe: cfg.Observe, nudge: cfg.Nudge, freeze: cfg.freeze,
 			gates: &gates{}, mu: new(sync.Mutex), running: map[string]*lane{},
 		}
 		g.Go(func() error { return sending.hold(ctx, func() error { return ls.run(ctx, sending.owned) }) })

@@ -92,6 +92,6 @@ func (l *lane) again(ctx context.Context, r Record) error {
 	if err := l.outcome(ctx, r); err != nil {
 		return err
 	}
-	l.complain(ctx, r)
+	l.complain(ctx, r, false)
 	return nil
 }

@@ -171,8 +171,8 @@ const tellEvery = time.Hour
 // by a direct message, that alerts do not reach it.
 func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text string) {
 	var ways []tocsin.Destination
-	if d.Owner != "" && !(d.Kind == "email" && d.To == d.Owner) {
-		ways = append(ways, tocsin.Destination{Name: d.Name + "-owner", Kind: "email", To: d.Owner})
+	if to, ok := ownerMail(d); ok {
+		ways = append(ways, to)
 	}
 	if d.OwnerID != "" && d.Kind == "slack" {
 		ways = append(ways, tocsin.Destination{Name: d.Name + "-owner", Kind: "slack", To: d.OwnerID, Workspace: d.Workspace})
@@ -185,6 +185,28 @@ func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text stri
 			s.Log.Warn("owner not told", "to", d.Name, "by", to.Kind, "err", err)
 		}
 	}
+}
+
+// ownerMail is the mailbox of a destination's owner, if that is another.
+func ownerMail(d tocsin.Destination) (tocsin.Destination, bool) {
+	other := d.Owner != "" && !(d.Kind == "email" && d.To == d.Owner)
+	return tocsin.Destination{Name: d.Name + "-owner", Kind: "email", To: d.Owner}, other
+}
+
+// handOwner sends the owner of a destination, by mail, what that refused for its form,
+// and reports whether it could.
+func (s *service) handOwner(ctx context.Context, d tocsin.Delivery, why string) bool {
+	to, ok := ownerMail(d.To)
+	if !ok {
+		return false
+	}
+	d.Note = fmt.Sprintf("%s %s refused this message for its form, so it comes to you: %s", d.To.Kind, d.To.Name, why)
+	d.ID, d.To, d.Ref, d.NotAfter = d.ID+"-owner", to, "", time.Time{}
+	err := s.sendOnce(ctx, d)
+	if err != nil {
+		s.Log.Warn("owner not given what was refused", "to", to.Name, "delivery", d.ID, "err", err)
+	}
+	return err == nil
 }
 
 // mayTell reports whether the owner of a destination was told of nothing lately.
@@ -200,14 +222,19 @@ func (s *service) mayTell(name string) bool {
 
 // notice sends a text to one person, once.
 func (s *service) notice(ctx context.Context, to tocsin.Destination, text string) error {
-	n := s.outside.Load().of(to)
-	if n == nil {
-		return errors.New(to.Kind + " is not configured")
-	}
 	now := time.Now()
-	ready, err := n.Prepare(ctx, tocsin.Delivery{
+	return s.sendOnce(ctx, tocsin.Delivery{
 		ID: fmt.Sprintf("%s-%d", to.Name, now.UnixNano()), Kind: tocsin.Notice, Text: text, Since: now, To: to,
 	})
+}
+
+// sendOnce makes one attempt at a delivery that no lane carries.
+func (s *service) sendOnce(ctx context.Context, d tocsin.Delivery) error {
+	n := s.outside.Load().of(d.To)
+	if n == nil {
+		return errors.New(d.To.Kind + " is not configured")
+	}
+	ready, err := n.Prepare(ctx, d)
 	if err != nil {
 		return err
 	}

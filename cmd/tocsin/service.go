@@ -225,7 +225,7 @@ func (s *service) pipelineConfig() pipeline.Config {
 		Canary: s.canary != nil,
 		Traits: s.traits, Prepare: s.prepare, Find: s.find,
 		Before:  func(it tocsin.Item) { suffer(it.Text) },
-		Observe: s.metrics.delivered, Report: s.operators.Report, Clear: s.operators.Clear, Tell: s.tellOwner,
+		Observe: s.metrics.delivered, Report: s.operators.Report, Clear: s.operators.Clear, Tell: s.tellOwner, Hand: s.handOwner,
 		Ready: func() {
 			s.ready.Store(true)
 			if s.Ready != nil {

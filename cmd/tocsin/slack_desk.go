@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tocsin"
+	"tocsin/notifiers"
 	"tocsin/notifiers/slackapp"
 	"tocsin/pipeline"
 )
@@ -163,7 +164,8 @@ func (d *workspaceDesk) save(ctx context.Context, by string, x tocsin.Watchlist,
 	return "", fmt.Errorf("there are %d watchlists %s already: choose another name", maxSameName, name)
 }
 
-// to is the destination for a channel: one that stands there, or a new one.
+// to is the destination for a channel: one that stands there, or a new one. Who asks
+// for it first is its owner, and hears when it is lost.
 func (d *workspaceDesk) to(ctx context.Context, by, channel, list string) (string, error) {
 	w, err := d.s.logs.Wanted(ctx)
 	if err != nil {
@@ -182,14 +184,24 @@ func (d *workspaceDesk) to(ctx context.Context, by, channel, list string) (strin
 		}
 		name = cmp.Or(name, n)
 	}
+	_, owner, _ := strings.Cut(strings.TrimPrefix(by, "slack:"), ":")
+	if notifiers.CheckPerson(owner) != nil {
+		owner = ""
+	}
 	if name != "" {
-		return name, nil
+		v := w.Destinations[name]
+		if !strings.HasPrefix(v.By, "slack:") || v.Destination.OwnerID != "" || v.Destination.Owner != "" {
+			return name, nil
+		}
+		owned := *v.Destination
+		owned.OwnerID = owner
+		return name, discreet(d.s.logs.SetDestination(ctx, pipeline.Edit{By: by}, owned))
 	}
 	name = "slack-" + strings.ToLower(channel)
 	if d.workspace != "" {
 		name = "slack-" + d.workspace + "-" + strings.ToLower(channel)
 	}
-	dest := tocsin.Destination{Name: name[:min(len(name), 64)], Kind: "slack", To: channel, Workspace: d.workspace}
+	dest := tocsin.Destination{Name: name[:min(len(name), 64)], Kind: "slack", To: channel, Workspace: d.workspace, OwnerID: owner}
 	return dest.Name, discreet(d.s.logs.SetDestination(ctx, pipeline.Edit{By: by}, dest))
 }
 

@@ -436,3 +436,20 @@ func TestReloadTakesNoRequestAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoSubscribesAChannelHearsWhenItIsLost(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		r.one.Members = map[string][]string{"C1111111": {"U1ANN000", "U1BOB000"}}
+		wantIn(t, "subscribe", r.say("U1ANN000", "C1111111", "subscribe missiles"), "gets the alerts")
+		wantIn(t, "another", r.say("U1BOB000", "C1111111", "subscribe missiles min-copies:1"), "gets the alerts")
+		r.one.Refuse("C1111111", "is_archived")
+		r.publish("mfa.example", entry("mfa.example", 1, "Missile one", "A missile."))
+		time.Sleep(5 * time.Minute)
+		if n := holding(r.one, "U1ANN000", "cannot deliver alerts to slack-one-c1111111"); n != 1 {
+			t.Errorf("who subscribed first heard %d times that the channel is lost: %+v", n, r.one.Messages("U1ANN000"))
+		}
+		if n := len(r.one.Messages("U1BOB000")); n != 0 {
+			t.Errorf("another heard %d times", n)
+		}
+	})
+}
