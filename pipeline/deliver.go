@@ -265,7 +265,10 @@ func (l *lane) failed(ctx context.Context, d tocsin.Delivery, r Record, err erro
 		l.let() // the credential works
 	}
 	l.trouble = r.Why
-	handed := r.refused() && l.hand(ctx, l.shown(d), r.Why) // before it is recorded: a death in between hands it on again
+	handed := r.refused() && l.handOn(ctx, d, r.Why) // before it is recorded: a death in between hands it on again
+	if r.refused() && !handed && ctx.Err() != nil {
+		return ctx.Err() // we are stopped: it is refused again, and handed on, at the next start
+	}
 	if err := l.outcome(ctx, r); err != nil {
 		return err
 	}
@@ -281,6 +284,20 @@ func (l *lane) failed(ctx context.Context, d tocsin.Delivery, r Record, err erro
 // form: no further attempt will do better. The message of an edit stands as it was.
 func (r Record) refused() bool {
 	return r.Kind == Parked && r.Verdict == string(tocsin.Refused) && r.Act != tocsin.Edit
+}
+
+// handOn hands the owner what the destination refused, and reports whether it could.
+// It takes no longer than a call, and a panic of what the message made panic before
+// holds up the others as little.
+func (l *lane) handOn(ctx context.Context, d tocsin.Delivery, why string) (handed bool) {
+	call, cancel := callContext(ctx)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.ErrorContext(ctx, "delivery not handed on", "delivery", d.ID, "err", fmt.Sprintf("panic: %v", p))
+		}
+	}()
+	return l.hand(call, l.shown(d), why)
 }
 
 // complain tells people of a delivery that does not succeed by itself. Its owner may
