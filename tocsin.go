@@ -364,6 +364,7 @@ type Delivery struct {
 	NotAfter time.Time // no byte of the message may leave after this; zero means no bound
 	Urgent   bool      // people are to be called: by a mention of To.Mention, by the marks of a mail
 	Note     string    // why it comes here, or now, although it need not have; "" where that is plain
+	Instead  string    // why it comes to the owner of the destination that it was for; "" where it goes there
 	Late     string    // why it is sent more than a minute after it was seen; "" if it is not
 	Repeat   bool      // an earlier attempt may have arrived: say so in the message
 }

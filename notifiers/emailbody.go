@@ -81,8 +81,9 @@ func (n *emailNotifier) message(d tocsin.Delivery, now time.Time) (*mail.Msg, er
 // pageOf renders any delivery. The subject is the same for all that is sent
 // about an alert; list is the watchlist it belongs to.
 func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
+	p.Note = flat(d.Instead)
 	if d.Repeat {
-		p.Note = repeatNote
+		p.Note = strings.TrimSpace(repeatNote + " " + p.Note)
 	}
 	switch d.Kind {
 	case tocsin.Digest:
@@ -127,6 +128,8 @@ func pageOf(d tocsin.Delivery, now time.Time) (p page, subject, list string) {
 	p.fact("Not read", c.Unread, "")
 	if len(d.Alert.Matches) > 0 {
 		list = d.Alert.Matches[0].Watchlist
+	}
+	if len(d.Alert.Matches) > 0 && d.Instead == "" {
 		p.Foot = "You get this because this address subscribes to " + c.Matched[0].Watchlist + "."
 	}
 	return p, cmp.Or(flat(d.Alert.Title), titleOf(d.Alert)), list

@@ -200,7 +200,7 @@ func (s *service) handOwner(ctx context.Context, d tocsin.Delivery, why string) 
 	if !ok {
 		return false
 	}
-	d.Note = fmt.Sprintf("%s %s refused this message for its form, so it comes to you: %s", d.To.Kind, d.To.Name, why)
+	d.Instead = fmt.Sprintf("%s %s refused this message for its form, so it comes to you, its owner: %s", d.To.Kind, d.To.Name, why)
 	d.ID, d.To, d.Ref, d.NotAfter = d.ID+"-owner", to, "", time.Time{}
 	err := s.sendOnce(ctx, d)
 	if err != nil {

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The owner sees why each kind of message comes to them, and reads nothing that is
+// not so for them.
+func TestWhatComesToAnOwnerSaysWhy(t *testing.T) {
+	for name, x := range map[string]struct{ plan, subject, also string }{
+		"an alert":   {"", "A missile was tested", "Of the first kind"},
+		"a digest":   {", digest: hourly", "1 alert", "A missile was tested"},
+		"escalation": {", escalate: {after: 10m, to: boss}", "A missile was tested", "nobody acknowledged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := newRig(t)
+				r.baseline("mfa.example")
+				r.start(r.config(sources("mfa.example") + `
+watchlists: {missiles: {query: 'missile*'}}
+destinations:
+  room: {kind: slack, to: C0000001, owner: ann@rcpt.example}
+  boss: {kind: slack, to: C0000002, owner: ann@rcpt.example}
+subscriptions: [{watchlist: missiles, to: room` + x.plan + `}]
+`))
+				time.Sleep(time.Minute)
+				refused := "C0000001"
+				if name == "escalation" {
+					refused = "C0000002"
+				}
+				r.slack.Refuse(refused, "invalid_blocks")
+				r.publish("mfa.example", entry("mfa.example", 1, "A missile was tested", "Of the first kind."))
+				time.Sleep(65 * time.Minute)
+				got := r.mails("ann@rcpt.example", x.subject)
+				if len(got) != 1 {
+					t.Fatalf("the owner got %d mails", len(got))
+				}
+				text := unfolded(got[0].Data)
+				for _, want := range []string{"refused this message for its form", "invalid_blocks", x.also} {
+					if !strings.Contains(text, want) {
+						t.Errorf("it does not say %q:\n%s", want, text)
+					}
+				}
+				if strings.Contains(text, "this address subscribes") {
+					t.Errorf("it says that its reader subscribed:\n%s", text)
+				}
+			})
+		})
+	}
+}
+
+// unfolded is a quoted-printable mail without the breaks in its lines.
+func unfolded(data []byte) string {
+	return strings.NewReplacer("=\r\n", "", "=\n", "").Replace(string(data))
+}
