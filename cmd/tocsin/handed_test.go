@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tocsin/notifiers/notifiertest"
 )
 
 // The owner sees why each kind of message comes to them, and reads nothing that is
@@ -54,4 +56,31 @@ subscriptions: [{watchlist: missiles, to: room` + x.plan + `}]
 // unfolded is a quoted-printable mail without the breaks in its lines.
 func unfolded(data []byte) string {
 	return strings.NewReplacer("=\r\n", "", "=\n", "").Replace(string(data))
+}
+
+func TestMailServerThatHangsHoldsNoAlertLong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newRig(t)
+		r.baseline("mfa.example")
+		r.start(r.config(sources("mfa.example") + `
+watchlists: {missiles: {query: 'missile*'}}
+destinations: {room: {kind: slack, to: C0000001, owner: ann@rcpt.example}}
+subscriptions: [{watchlist: missiles, to: room}]
+`))
+		time.Sleep(time.Minute)
+		r.smtp.Always(notifiertest.HangAfterDot)
+		r.slack.Refuse("C0000001", "invalid_blocks")
+		r.publish("mfa.example", entry("mfa.example", 2, "The second on missiles", "Of the second kind."), entry("mfa.example", 1, "The first on missiles", "Of the first kind."))
+		for len(r.mails("ann@rcpt.example", "The first")) == 0 {
+			time.Sleep(time.Second)
+		}
+		r.slack.Refuse("C0000001", "")
+		start := time.Now()
+		for len(r.posts("C0000001", "The second on")) == 0 && time.Since(start) < time.Hour {
+			time.Sleep(time.Second)
+		}
+		if d := time.Since(start); d > 45*time.Second {
+			t.Errorf("the second came after %v", d)
+		}
+	})
 }

@@ -228,8 +228,14 @@ func (s *service) notice(ctx context.Context, to tocsin.Destination, text string
 	})
 }
 
+// sendFor is how long an attempt to tell an owner may take: the lane of the destination
+// waits for it.
+const sendFor = 15 * time.Second
+
 // sendOnce makes one attempt at a delivery that no lane carries.
 func (s *service) sendOnce(ctx context.Context, d tocsin.Delivery) error {
+	ctx, cancel := context.WithTimeout(ctx, sendFor)
+	defer cancel()
 	n := s.outside.Load().of(d.To)
 	if n == nil {
 		return errors.New(d.To.Kind + " is not configured")
