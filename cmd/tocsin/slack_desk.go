@@ -165,7 +165,7 @@ func (d *workspaceDesk) save(ctx context.Context, by string, x tocsin.Watchlist,
 }
 
 // to is the destination for a channel: one that stands there, or a new one. Who asks
-// for it first is its owner, and hears when it is lost.
+// for it while it gets nothing is its owner, and hears when it is lost.
 func (d *workspaceDesk) to(ctx context.Context, by, channel, list string) (string, error) {
 	w, err := d.s.logs.Wanted(ctx)
 	if err != nil {
@@ -189,20 +189,40 @@ func (d *workspaceDesk) to(ctx context.Context, by, channel, list string) (strin
 		owner = ""
 	}
 	if name != "" {
-		v := w.Destinations[name]
-		if !strings.HasPrefix(v.By, "slack:") || v.Destination.OwnerID != "" || v.Destination.Owner != "" {
-			return name, nil
-		}
-		owned := *v.Destination
-		owned.OwnerID = owner
-		return name, discreet(d.s.logs.SetDestination(ctx, pipeline.Edit{By: by}, owned))
+		return name, d.own(ctx, w, by, owner, name)
 	}
 	name = "slack-" + strings.ToLower(channel)
 	if d.workspace != "" {
 		name = "slack-" + d.workspace + "-" + strings.ToLower(channel)
 	}
 	dest := tocsin.Destination{Name: name[:min(len(name), 64)], Kind: "slack", To: channel, Workspace: d.workspace, OwnerID: owner}
-	return dest.Name, discreet(d.s.logs.SetDestination(ctx, pipeline.Edit{By: by}, dest))
+	err = d.s.logs.SetDestination(ctx, pipeline.Edit{By: by, New: true}, dest)
+	if _, taken := errors.AsType[*pipeline.ExistsError](err); taken {
+		if w, err := d.s.logs.Wanted(ctx); err == nil && d.channelOf(w, dest.Name) == channel {
+			return dest.Name, nil // another asked for it at the same time
+		}
+	}
+	return dest.Name, discreet(err)
+}
+
+// own makes who asks for a destination its owner, if it came by Slack and has none,
+// or gets nothing now. Whoever changes it at the same time goes first.
+func (d *workspaceDesk) own(ctx context.Context, w *pipeline.Wanted, by, owner, name string) error {
+	v := w.Destinations[name]
+	gets := false
+	for _, s := range w.Subscriptions {
+		gets = gets || !s.Suspended && s.Subscription.To == name
+	}
+	if !strings.HasPrefix(v.By, "slack:") || v.Destination.Owner != "" || gets && v.Destination.OwnerID != "" {
+		return nil
+	}
+	owned := *v.Destination
+	owned.OwnerID = cmp.Or(owner, owned.OwnerID)
+	err := d.s.logs.SetDestination(ctx, pipeline.Edit{By: by, Base: v.Seq}, owned)
+	if _, changed := errors.AsType[*pipeline.ChangedError](err); changed {
+		return nil
+	}
+	return discreet(err)
 }
 
 func (d *workspaceDesk) subscribe(ctx context.Context, by, channel string, plan tocsin.Subscription) error {
