@@ -125,11 +125,22 @@ func (a *App) labour(ctx context.Context, jobs <-chan func(context.Context)) err
 		case <-ctx.Done():
 			return nil
 		case job := <-jobs:
-			call, cancel := context.WithTimeout(ctx, workFor)
-			job(call)
-			cancel()
+			a.work(ctx, job)
 		}
 	}
+}
+
+// work does a job. A panic is that job's fault: Slack would send again what it did not
+// see acknowledged, and end the next process too.
+func (a *App) work(ctx context.Context, job func(context.Context)) {
+	call, cancel := context.WithTimeout(ctx, workFor)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			a.Log.Error("what slack asked for was not done", "err", fmt.Sprintf("panic: %v", p))
+		}
+	}()
+	job(call)
 }
 
 // soon has job done, and reports whether there was room for it.
