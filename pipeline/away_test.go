@@ -31,10 +31,11 @@ func TestChannelThatComesBackIsToldWhatItMissed(t *testing.T) {
 				r.cfg.Log = quiet
 				var mu sync.Mutex
 				var told []string
-				r.cfg.Tell = func(_ context.Context, d tocsin.Destination, text string) {
+				r.cfg.Tell = func(_ context.Context, d tocsin.Destination, text string) bool {
 					mu.Lock()
 					defer mu.Unlock()
 					told = append(told, d.Name+": "+text)
+					return true
 				}
 				r.desk.edits = true
 				r.run()

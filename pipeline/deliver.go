@@ -274,7 +274,9 @@ func (l *lane) failed(ctx context.Context, d tocsin.Delivery, r Record, err erro
 	}
 	l.observe(l.dest, r)
 	l.log.WarnContext(ctx, "delivery "+r.Kind, "delivery", r.Delivery, "alert", r.Alert, "attempt", r.Attempt, "wait", max(0, time.Until(r.Next)).Round(time.Second), "err", err)
-	if !wasAway || r.Verdict != string(tocsin.Gone) {
+	gone := r.Verdict == string(tocsin.Gone)
+	l.untold = l.away != nil && (l.untold || gone && !wasAway)
+	if !gone || l.untold {
 		l.complain(ctx, r, handed)
 	}
 	return nil
@@ -306,7 +308,7 @@ func (l *lane) complain(ctx context.Context, r Record, handed bool) {
 	switch {
 	case r.Verdict == string(tocsin.Gone):
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s cannot be reached: %s. Its alerts are kept, and sent when it can: it is tried now and then", l.dest.Name, r.Why))
-		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s %s): %s. They are kept: it is tried now and then, and when it works again one message says what was missed. Until then: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, l.dest.To, r.Why))
+		l.untold = !l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s %s): %s. They are kept: it is tried now and then, and when it works again one message says what was missed. Until then: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, l.dest.To, r.Why))
 	case handed:
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert was refused for its form and went to %s instead: %s. Report this: it is a fault of tocsin; tocsin delivery replay %s tries it again", l.dest.Name, l.dest.Owner, r.Why, r.Delivery))
 	case r.Kind == Parked:

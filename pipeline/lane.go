@@ -60,6 +60,7 @@ type lane struct {
 	lookAt    time.Time           // when the next of it is let go; zero for never
 	folding   int                 // how many of what is held wait to be told in one digest because they are many
 	away      *Record             // the delivery that found the destination away; nil if it is there
+	untold    bool                // that it is away its owner has still to hear
 	tried     map[string]Record   // by alert: the first attempt at a post that may have to be escalated
 	digested  time.Time           // when the last digest was made up
 	trouble   string              // why the last attempt failed, for the next message's Late

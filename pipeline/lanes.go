@@ -50,7 +50,7 @@ type lanes struct {
 	find     func(context.Context, tocsin.Delivery) (ref string, found bool, err error)
 	report   func(key, text string)
 	clear    func(key string)
-	tell     func(context.Context, tocsin.Destination, string)
+	tell     func(context.Context, tocsin.Destination, string) bool
 	hand     func(context.Context, tocsin.Delivery, string) bool
 	observe  func(tocsin.Destination, Record)
 	nudge    <-chan struct{}

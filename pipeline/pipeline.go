@@ -78,7 +78,7 @@ type Config struct {
 	Observe func(to tocsin.Destination, r Record)                                      // after every outcome of a call; nil means nothing
 	Report  func(key, text string)                                                     // tells operators of trouble; nil means nothing
 	Clear   func(key string)                                                           // tells them that it is over; nil means nothing
-	Tell    func(ctx context.Context, d tocsin.Destination, text string)               // tells a destination's owner by another way; nil means nothing
+	Tell    func(ctx context.Context, d tocsin.Destination, text string) bool          // tells a destination's owner by another way, and reports whether it need not do so later; nil means nothing
 	Hand    func(ctx context.Context, d tocsin.Delivery, why string) bool              // sends a destination's owner by mail what that refused, and reports whether it could; nil means nothing
 	Probe   func(context.Context, Trial) (killers []Stored, err error)                 // after an unclean stop: tries items in another process; nil means nothing
 	Nudge   <-chan struct{}                                                            // tries at once what waits for a person: the configuration changed; nil is allowed
@@ -201,7 +201,7 @@ func (cfg *Config) setDefaults() {
 		cfg.Clear = func(string) {}
 	}
 	if cfg.Tell == nil {
-		cfg.Tell = func(context.Context, tocsin.Destination, string) {}
+		cfg.Tell = func(context.Context, tocsin.Destination, string) bool { return true }
 	}
 	if cfg.Hand == nil {
 		cfg.Hand = func(context.Context, tocsin.Delivery, string) bool { return false }

@@ -168,8 +168,10 @@ func operatorDestinations(cfg *Config) []tocsin.Destination {
 const tellEvery = time.Hour
 
 // tellOwner tells the owner of a destination, by mail and where their id is known
-// by a direct message, that alerts do not reach it.
-func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text string) {
+// by a direct message, that alerts do not reach it. It reports whether that is done,
+// as it is where there is no owner: not so soon after the last time, and not where no
+// way worked.
+func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text string) (done bool) {
 	var ways []tocsin.Destination
 	if to, ok := ownerMail(d); ok {
 		ways = append(ways, to)
@@ -177,14 +179,25 @@ func (s *service) tellOwner(ctx context.Context, d tocsin.Destination, text stri
 	if d.OwnerID != "" && d.Kind == "slack" {
 		ways = append(ways, tocsin.Destination{Name: d.Name + "-owner", Kind: "slack", To: d.OwnerID, Workspace: d.Workspace})
 	}
-	if len(ways) == 0 || !s.mayTell(d.Name) {
-		return
+	if len(ways) == 0 {
+		return true
+	}
+	if !s.mayTell(d.Name) {
+		return false
 	}
 	for _, to := range ways {
-		if err := s.notice(ctx, to, text); err != nil {
+		err := s.notice(ctx, to, text)
+		if err != nil {
 			s.Log.Warn("owner not told", "to", d.Name, "by", to.Kind, "err", err)
 		}
+		done = done || err == nil
 	}
+	if !done {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.told, d.Name)
+	}
+	return done
 }
 
 // ownerMail is the mailbox of a destination's owner, if that is another.

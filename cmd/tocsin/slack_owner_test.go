@@ -47,3 +47,36 @@ func TestOfTwoWhoSubscribeAtOnceOneIsTheOwner(t *testing.T) {
 		}
 	})
 }
+
+// An owner hears of a loss although they heard of another less than an hour before, or
+// could not be reached at first: when the hour is over, and once.
+func TestOwnerHearsOfEachLossThatLasts(t *testing.T) {
+	for name, before := range map[string]func(r *teams){
+		"lost again": func(r *teams) {
+			r.one.Refuse("C1111111", "is_archived")
+			r.publish("mfa.example", entry("mfa.example", 1, "Missile one", "A missile."))
+			time.Sleep(10 * time.Minute)
+			r.one.Refuse("C1111111", "")
+			time.Sleep(20 * time.Minute)
+		},
+		"not reached": func(r *teams) {
+			r.one.Refuse("U1ANN000", "ratelimited")
+			time.AfterFunc(10*time.Minute, func() { r.one.Refuse("U1ANN000", "") })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+				r.one.Members = map[string][]string{"C1111111": {"U1ANN000"}}
+				wantIn(t, "subscribe", r.say("U1ANN000", "C1111111", "subscribe missiles"), "gets the alerts")
+				before(r)
+				heard := holding(r.one, "U1ANN000", "cannot deliver alerts to")
+				r.one.Refuse("C1111111", "is_archived")
+				r.publish("mfa.example", entry("mfa.example", 2, "Missile two", "Another missile."))
+				time.Sleep(8 * time.Hour)
+				if n := holding(r.one, "U1ANN000", "cannot deliver alerts to") - heard; n != 1 {
+					t.Errorf("the owner heard %d times of a loss of eight hours, after %d times before", n, heard)
+				}
+			})
+		})
+	}
+}
