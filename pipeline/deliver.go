@@ -310,7 +310,7 @@ func (l *lane) complain(ctx context.Context, r Record, handed bool) {
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s cannot be reached: %s. Its alerts are kept, and sent when it can: it is tried now and then", l.dest.Name, r.Why))
 		l.untold = !l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s %s): %s. They are kept: it is tried now and then, and when it works again one message says what was missed. Until then: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, l.dest.To, r.Why))
 	case handed:
-		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert was refused for its form and went to %s instead: %s. Report this: it is a fault of tocsin; tocsin delivery replay %s tries it again", l.dest.Name, l.dest.Owner, r.Why, r.Delivery))
+		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert was refused for its form and went to %s instead: %s. To try it again: tocsin delivery replay %s", l.dest.Name, l.dest.Owner, r.Why, r.Delivery))
 	case r.Kind == Parked:
 		l.report("lane."+l.dest.Name, fmt.Sprintf("destination %s: an alert is parked: %s. Mend it, then: tocsin delivery replay %s", l.dest.Name, r.Why, r.Delivery))
 		l.tell(ctx, l.dest, fmt.Sprintf("tocsin cannot deliver alerts to %s (%s): %s. They are kept: tocsin delivery list --parked", l.dest.Name, l.dest.Kind, r.Why))
