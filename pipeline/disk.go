@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"time"
 )
@@ -31,7 +32,7 @@ func (s *Server) watch(ctx context.Context) {
 		if s.stuck.Load() && !s.low.Load() && pace.due(time.Now()) {
 			s.revive(ctx)
 		}
-		if pause(ctx, watchEvery) != nil {
+		if pause(ctx, cmp.Or(s.config.every, watchEvery)) != nil {
 			return
 		}
 	}

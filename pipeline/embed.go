@@ -37,6 +37,8 @@ type EmbedConfig struct {
 	// it has risen an eighth above it again, and at the start if it is low then.
 	// It may be nil.
 	Space func(low bool, free uint64)
+
+	every time.Duration // a test's time between looks at the disk, which its clock is full of; 0 means watchEvery
 }
 
 // A Server is NATS inside this process: without a network listener, every write

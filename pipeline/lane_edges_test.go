@@ -102,10 +102,10 @@ func TestDigestCountsTwoAlertsThatWereMergedWhileNobodyRanOnce(t *testing.T) {
 func TestChangeThatIsHeldKeepsItsDigestWhenAnotherWatchlistMatches(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		plan := tocsin.Subscription{Digest: "daily 08:00", Quiet: "07:00-10:00"}
+		until(time.Now().UTC().Truncate(day).Add(day + 6*time.Hour)) // before there is a server, which ticks
 		r := newRig(t, t.TempDir(), fishToo(plan, plan))
 		defer r.close()
 		threaded(r.desk)
-		until(time.Now().UTC().Truncate(day).Add(day + 6*time.Hour))
 		r.run()
 		r.tell("news", 1)
 		until(time.Now().UTC().Truncate(day).Add(12 * time.Hour))
@@ -227,11 +227,11 @@ func TestDeliveriesSayWhatAParkedDigestToldOnceItArrived(t *testing.T) {
 
 func TestReplayOfADigestDelaysNoOther(t *testing.T) {
 	bubble(t, func(t *testing.T) {
+		until(time.Now().UTC().Truncate(day).Add(day + 6*time.Hour)) // before there is a server, which ticks
 		r := newRig(t, t.TempDir(), planned(tocsin.Subscription{Digest: "daily 08:00"}))
 		defer r.close()
 		r.cfg.Log = quiet
 		r.desk.answer = refuse(1, tocsin.Digest, tocsin.Outcome{Verdict: tocsin.Refused})
-		until(time.Now().UTC().Truncate(day).Add(day + 6*time.Hour))
 		r.run()
 		r.tell("one", 2)
 		until(time.Now().UTC().Truncate(day).Add(10 * time.Hour))

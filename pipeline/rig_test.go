@@ -69,7 +69,7 @@ type rig struct {
 func newRig(t *testing.T, dir string, p Provision) *rig {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	srv, err := Embed(t.Context(), EmbedConfig{Dir: dir, Log: log, Floor: 1})
+	srv, err := Embed(t.Context(), EmbedConfig{Dir: dir, Log: log, Floor: 1, every: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
