@@ -217,7 +217,7 @@ func (a *App) enter(ctx context.Context, channel string) error {
 		return err
 	}
 	_, _, err = a.bot.PostMessageContext(ctx, channel, slack.MsgOptionText("Alerts that you subscribe to here come here.", false))
-	if o := outcome(err); o != nil && o.Verdict == tocsin.Gone {
+	if o := outcome(err); o != nil && (o.Code == "channel_not_found" || o.Code == "not_in_channel") {
 		return errors.New("tocsin cannot write in a conversation that is not its own: say this in a channel, or in the messages of the app")
 	} else if o != nil {
 		return fmt.Errorf("write in this conversation: %w", o)
