@@ -405,6 +405,25 @@ func TestLastAlertIsOneThatTheChannelWasToHave(t *testing.T) {
 
 // TestReloadTakesNoRequestAgain: what Slack signed before it is good for five minutes,
 // and once.
+func TestReloadDoesNothingAgainThatSocketModeBrought(t *testing.T) {
+	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
+		for range 2 {
+			if _, ok := r.one.Emit("slash_commands", r.one.Slash("once", "U1ANN000", "C1111111", "test"), false); !ok {
+				t.Fatal("the command is not acknowledged")
+			}
+			time.Sleep(30 * time.Second)
+			cfg := *r.svc.config()
+			cfg.Workspaces = slices.Clone(cfg.Workspaces)
+			cfg.Workspaces[0].MayChange = []string{"members"}
+			r.reload <- &cfg
+			time.Sleep(time.Minute)
+		}
+		if n := holding(r.one, "C1111111", "TEST"); n != 1 {
+			t.Errorf("%d tests", n)
+		}
+	})
+}
+
 func TestReloadTakesNoRequestAgain(t *testing.T) {
 	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
 		at := time.Now()

@@ -30,7 +30,7 @@ type Config struct {
 	MayChange     []string      // who may change something: MembersMay, AdminsMay or ids of users; none means MembersMay
 	Desk          Desk
 	Log           *slog.Logger // nil means slog.Default()
-	Used          *Signatures  // by which requests came over HTTP; nil means none yet
+	Used          *Signatures  // what came before, to an app that this one replaces; nil means nothing
 
 	// Trouble is told, for operators, that people cannot reach the app, and "" when
 	// they can again. Nil means that nobody is to hear.
@@ -89,6 +89,9 @@ func newApp(c Config) *App {
 	a := &App{
 		Config: c, seen: newSeen(), jobs: make(chan func(context.Context), waiting), changes: make(chan func(context.Context), waiting),
 		knows: make(chan struct{}), typing: map[string]int{}, mays: map[[2]string]may{},
+	}
+	if c.Used != nil {
+		a.seen = c.Used.seen
 	}
 	plain := *c.HTTP
 	plain.Timeout = callFor

@@ -60,8 +60,9 @@ func (a *App) Handler() (http.Handler, error) {
 	return &handler{app: a, used: cmp.Or(a.Used, NewSignatures(time.Time{}))}, nil
 }
 
-// Signatures are those of requests that came. They outlive an app that is made anew,
-// or what came before that could be sent again.
+// Signatures are those of requests that came over HTTP, and by their ids all commands,
+// clicks, forms and events. They outlive an app that is made anew, or what came before
+// that could be done again.
 type Signatures struct {
 	*seen
 	since time.Time
