@@ -23,7 +23,7 @@ func (c *Config) slackCalls() bool {
 // runSlack runs the apps that people talk to, as the configuration of the moment
 // has them, until ctx ends.
 func (s *service) runSlack(ctx context.Context) error {
-	used := map[string]*slackapp.Signatures{} // by workspace; a reload forgets none
+	seen := map[string]*slackapp.Seen{} // by workspace; a reload forgets none
 	for ctx.Err() == nil {
 		run, cancel := context.WithCancel(ctx)
 		g, run := errgroup.WithContext(run)
@@ -32,10 +32,10 @@ func (s *service) runSlack(ctx context.Context) error {
 			if !w.hears() {
 				continue
 			}
-			if used[w.Name] == nil {
-				used[w.Name] = slackapp.NewSignatures(time.Now())
+			if seen[w.Name] == nil {
+				seen[w.Name] = slackapp.NewSeen(time.Now())
 			}
-			a, err := s.slackApp(w, used[w.Name])
+			a, err := s.slackApp(w, seen[w.Name])
 			if err != nil {
 				s.Log.Error("slack app not started", "workspace", w.Name, "err", err)
 				continue
@@ -63,10 +63,10 @@ func (s *service) runSlack(ctx context.Context) error {
 	return nil
 }
 
-func (s *service) slackApp(w Workspace, used *slackapp.Signatures) (*slackapp.App, error) {
+func (s *service) slackApp(w Workspace, seen *slackapp.Seen) (*slackapp.App, error) {
 	d := &workspaceDesk{s: s, workspace: w.Name}
 	c := slackConfig(w, s.outside.Load(), d.desk(), s.Log)
-	c.Used = used
+	c.Seen = seen
 	c.Trouble = func(text string) {
 		if key := "slackapp." + w.Name; text == "" {
 			s.operators.Clear(key)

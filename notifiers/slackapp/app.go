@@ -8,9 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/slack-go/slack"
@@ -30,7 +28,7 @@ type Config struct {
 	MayChange     []string      // who may change something: MembersMay, AdminsMay or ids of users; none means MembersMay
 	Desk          Desk
 	Log           *slog.Logger // nil means slog.Default()
-	Used          *Signatures  // what came before, to an app that this one replaces; nil means nothing
+	Seen          *Seen        // what came before, to an app that this one replaces; nil means nothing
 
 	// Trouble is told, for operators, that people cannot reach the app, and "" when
 	// they can again. Nil means that nobody is to hear.
@@ -49,7 +47,6 @@ type App struct {
 	http *http.Client
 	bot  *slack.Client // by Token
 	open *slack.Client // by AppToken
-	seen *seen
 	jobs chan func(context.Context)
 
 	changes chan func(context.Context) // jobs that Slack waits for
@@ -83,15 +80,13 @@ func newApp(c Config) *App {
 	c.API = cmp.Or(c.API, "https://slack.com/api/")
 	c.HTTP = cmp.Or(c.HTTP, http.DefaultClient)
 	c.Log = cmp.Or(c.Log, slog.Default()).With("workspace", c.Name)
+	c.Seen = cmp.Or(c.Seen, NewSeen(time.Time{}))
 	if c.Trouble == nil {
 		c.Trouble = func(string) {}
 	}
 	a := &App{
-		Config: c, seen: newSeen(), jobs: make(chan func(context.Context), waiting), changes: make(chan func(context.Context), waiting),
+		Config: c, jobs: make(chan func(context.Context), waiting), changes: make(chan func(context.Context), waiting),
 		knows: make(chan struct{}), typing: map[string]int{}, mays: map[[2]string]may{},
-	}
-	if c.Used != nil {
-		a.seen = c.Used.seen
 	}
 	plain := *c.HTTP
 	plain.Timeout = callFor
@@ -202,17 +197,17 @@ func (a *App) take(kind string, payload json.RawMessage) any {
 	case slashCommands:
 		var c slash
 		if a.read(payload, &c) && !a.foreign(c.TeamID) {
-			return a.seen.once("command "+c.TriggerID, func() any { return a.command(c) })
+			return a.Seen.once("command "+c.TriggerID, func() any { return a.command(c) })
 		}
 	case interactive:
 		var i interaction
 		if a.read(payload, &i) && !a.foreign(i.Team.ID) {
-			return a.seen.once(i.Type+" "+i.TriggerID, func() any { return a.interact(i) })
+			return a.Seen.once(i.Type+" "+i.TriggerID, func() any { return a.interact(i) })
 		}
 	case eventsAPI:
 		var e event
 		if a.read(payload, &e) && !a.foreign(e.TeamID) {
-			a.seen.once("event "+e.EventID, func() any { a.happened(e); return nil })
+			a.Seen.once("event "+e.EventID, func() any { a.happened(e); return nil })
 		}
 	}
 	return nil
@@ -296,61 +291,3 @@ type person struct {
 
 // by is the person for the record.
 func (p person) by() string { return "slack:" + p.team + ":" + p.user }
-
-// seen remembers what came, for at least an hour: Slack sends again what it holds
-// for lost, up to five minutes later, and then shows people the answer to that.
-type seen struct {
-	mu       sync.Mutex
-	now, old map[string]*taken
-	turned   time.Time
-}
-
-// taken is what came once.
-type taken struct {
-	done chan struct{}       // closed when it is answered
-	ack  atomic.Pointer[any] // the answer, for resentFor
-}
-
-const (
-	seenFor   = time.Hour
-	seenMax   = 100_000 // an hour's 50 a second would be 180,000: beyond it the oldest go sooner
-	resentFor = 5 * time.Minute
-)
-
-func newSeen() *seen { return &seen{now: map[string]*taken{}, turned: time.Now()} }
-
-// note remembers a key, and reports whether it was not there before.
-func (s *seen) note(key string) (t *taken, first bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.turned) > seenFor || len(s.now) > seenMax {
-		s.now, s.old, s.turned = map[string]*taken{}, s.now, time.Now()
-	}
-	if t = cmp.Or(s.now[key], s.old[key]); t != nil {
-		return t, false
-	}
-	t = &taken{done: make(chan struct{})}
-	s.now[key] = t
-	return t, true
-}
-
-// once answers with what do returns. What comes again is not done again: it is
-// answered as the first was.
-func (s *seen) once(key string, do func() any) any {
-	if strings.HasSuffix(key, " ") {
-		return do() // it has no name
-	}
-	t, first := s.note(key)
-	if !first {
-		<-t.done
-		if ack := t.ack.Load(); ack != nil {
-			return *ack
-		}
-		return nil
-	}
-	defer close(t.done)
-	ack := do()
-	t.ack.Store(&ack)
-	time.AfterFunc(resentFor, func() { t.ack.Store(nil) })
-	return ack
-}

@@ -1,7 +1,6 @@
 package slackapp
 
 import (
-	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,38 +56,10 @@ func (a *App) Handler() (http.Handler, error) {
 	if a.SigningSecret == "" {
 		return nil, errors.New("slack app: the signing secret is missing: without it anybody could give commands")
 	}
-	return &handler{app: a, used: cmp.Or(a.Used, NewSignatures(time.Time{}))}, nil
+	return &handler{a}, nil
 }
 
-// Signatures are those of requests that came over HTTP, and by their ids all commands,
-// clicks, forms and events. They outlive an app that is made anew, or what came before
-// that could be done again.
-type Signatures struct {
-	*seen
-	since time.Time
-}
-
-// NewSignatures has none. What was signed in a second before since may have come to a
-// process that ended, and is refused.
-func NewSignatures(since time.Time) *Signatures {
-	return &Signatures{newSeen(), since.Truncate(time.Second)}
-}
-
-// take is an error if a request of a time may have come before.
-func (s *Signatures) take(signature, timestamp string) error {
-	if at, err := strconv.ParseInt(timestamp, 10, 64); err == nil && time.Unix(at, 0).Before(s.since) {
-		return errors.New("it was signed before this process began, and may have come then")
-	}
-	if _, first := s.note(signature); !first {
-		return errors.New("it came before")
-	}
-	return nil
-}
-
-type handler struct {
-	app  *App
-	used *Signatures
-}
+type handler struct{ app *App }
 
 // ServeHTTP takes one request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -105,7 +76,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	timestamp, signature := r.Header.Get("X-Slack-Request-Timestamp"), strings.ToLower(r.Header.Get("X-Slack-Signature"))
 	err = verify(h.app.SigningSecret, timestamp, signature, body, time.Now())
 	if err == nil {
-		err = h.used.take(signature, timestamp)
+		err = h.app.Seen.signed(signature, timestamp)
 	}
 	if err != nil {
 		h.app.Log.Warn("request refused", "why", err)
