@@ -38,7 +38,7 @@ type EmbedConfig struct {
 	// It may be nil.
 	Space func(low bool, free uint64)
 
-	every time.Duration // a test's time between looks at the disk, which its clock is full of; 0 means watchEvery
+	every time.Duration // between looks at disk and lock; 0 means watchEvery: tests of days look less often
 }
 
 // A Server is NATS inside this process: without a network listener, every write

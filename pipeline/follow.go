@@ -91,7 +91,7 @@ const lookAfter = 40 * time.Second
 var errForgotten = errors.New("the cluster no longer knew that this process waits for records; it asks anew")
 
 // nextOf is the next record of an iterator. When the server that leads is lost, a
-// cluster was seen to forget who waits, once in some twenty times, and the client did
+// cluster was seen to forget who waits, twice in some twenty times, and the client did
 // not notice: where records are copied it is errForgotten if none came for lookAfter
 // and forgotten says so.
 func nextOf(it jetstream.MessagesContext, copied bool, forgotten func() bool) (jetstream.Msg, error) {

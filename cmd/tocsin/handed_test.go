@@ -58,7 +58,9 @@ func unfolded(data []byte) string {
 	return strings.NewReplacer("=\r\n", "", "=\n", "").Replace(string(data))
 }
 
-func TestMailServerThatHangsHoldsNoAlertLong(t *testing.T) {
+// refusing runs a service whose only channel refuses messages in every form, and has an
+// owner.
+func refusing(t *testing.T, f func(r *rig)) {
 	bubble(t, func(t *testing.T) {
 		r := newRig(t)
 		r.baseline("mfa.example")
@@ -68,8 +70,29 @@ destinations: {room: {kind: slack, to: C0000001, owner: ann@rcpt.example}}
 subscriptions: [{watchlist: missiles, to: room}]
 `))
 		time.Sleep(time.Minute)
-		r.smtp.Always(notifiertest.HangAfterDot)
 		r.slack.Refuse("C0000001", "invalid_blocks")
+		f(r)
+	})
+}
+
+// Blocks, then text, then a mail: each alert that no form of a message carries, not
+// only that there was one.
+func TestAlertThatSlackRefusesInEveryFormComesToItsOwnerByMail(t *testing.T) {
+	refusing(t, func(r *rig) {
+		for n, word := range []string{"first", "second", "third"} {
+			r.publish("mfa.example", entry("mfa.example", n, "The "+word+" on missiles", "Of the "+word+" kind."))
+			time.Sleep(5 * time.Minute)
+			got := r.mails("ann@rcpt.example", "The "+word+" on missiles")
+			if len(got) != 1 || !strings.Contains(string(got[0].Data), "invalid_blocks") {
+				t.Errorf("the owner got of the %s: %d mails", word, len(got))
+			}
+		}
+	})
+}
+
+func TestMailServerThatHangsHoldsNoAlertLong(t *testing.T) {
+	refusing(t, func(r *rig) {
+		r.smtp.Always(notifiertest.HangAfterDot)
 		r.publish("mfa.example", entry("mfa.example", 2, "The second on missiles", "Of the second kind."), entry("mfa.example", 1, "The first on missiles", "Of the first kind."))
 		for len(r.mails("ann@rcpt.example", "The first")) == 0 {
 			time.Sleep(time.Second)

@@ -468,30 +468,6 @@ subscriptions: [{watchlist: arms, to: room}, {watchlist: embargo, to: room}, {wa
 	})
 }
 
-// Blocks, then text, then a mail: each alert that no form of a message carries, not
-// only that there was one.
-func TestAlertThatSlackRefusesInEveryFormComesToItsOwnerByMail(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := newRig(t)
-		r.baseline("mfa.example")
-		r.start(r.config(sources("mfa.example") + `
-watchlists: {missiles: {query: 'missile*'}}
-destinations: {room: {kind: slack, to: C0000001, owner: ann@rcpt.example}}
-subscriptions: [{watchlist: missiles, to: room}]
-`))
-		time.Sleep(time.Minute)
-		r.slack.Refuse("C0000001", "invalid_blocks")
-		for n, word := range []string{"first", "second", "third"} {
-			r.publish("mfa.example", entry("mfa.example", n, "The "+word+" on missiles", "Of the "+word+" kind."))
-			time.Sleep(5 * time.Minute)
-			got := r.mails("ann@rcpt.example", "The "+word+" on missiles")
-			if len(got) != 1 || !strings.Contains(string(got[0].Data), "invalid_blocks") {
-				t.Errorf("the owner got of the %s: %d mails", word, len(got))
-			}
-		}
-	})
-}
-
 // TestNewStatementsAlertWhateverTheirPublisherRepeats gives entries identities
 // that do not tell them apart, and then others to all of them.
 func TestNewStatementsAlertWhateverTheirPublisherRepeats(t *testing.T) {

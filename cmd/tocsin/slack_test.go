@@ -403,8 +403,6 @@ func TestLastAlertIsOneThatTheChannelWasToHave(t *testing.T) {
 	})
 }
 
-// TestReloadTakesNoRequestAgain: what Slack signed before it is good for five minutes,
-// and once.
 func TestReloadDoesNothingAgainThatSocketModeBrought(t *testing.T) {
 	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
 		for range 2 {
@@ -424,6 +422,8 @@ func TestReloadDoesNothingAgainThatSocketModeBrought(t *testing.T) {
 	})
 }
 
+// TestReloadTakesNoRequestAgain: what Slack signed before it is good for five minutes,
+// and once.
 func TestReloadTakesNoRequestAgain(t *testing.T) {
 	inTwoWorkspaces(t, func(t *testing.T, r *teams) {
 		at := time.Now()
